@@ -1,0 +1,74 @@
+"""Three lines from raw texts to a fine-tuned transformer: fit, evaluate, predict over PyTorch.
+
+Names are imported when they are first used, so `import keraslike` itself costs next to nothing.
+
+Example:
+    >>> import keraslike
+    >>> "Model" in dir(keraslike)
+    True
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from keraslike import errors
+    from keraslike.bundle import Experiment, ModelBundle
+    from keraslike.data.loader import TransformerCollator
+    from keraslike.engine.forward import ModelWrapper
+    from keraslike.losses.model import model_loss
+    from keraslike.metrics.wrapper import MetricWrapper
+    from keraslike.model import Model, load
+    from keraslike.tasks import Task, TextClassification
+    from keraslike.tracking.history import History
+    from keraslike.tracking.progress import Progress
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Experiment",
+    "History",
+    "MetricWrapper",
+    "Model",
+    "ModelBundle",
+    "ModelWrapper",
+    "Progress",
+    "Task",
+    "TextClassification",
+    "TransformerCollator",
+    "__version__",
+    "errors",
+    "load",
+    "model_loss",
+]
+
+_HOMES = {
+    "Experiment": "keraslike.bundle",
+    "History": "keraslike.tracking.history",
+    "MetricWrapper": "keraslike.metrics.wrapper",
+    "Model": "keraslike.model",
+    "ModelBundle": "keraslike.bundle",
+    "ModelWrapper": "keraslike.engine.forward",
+    "Progress": "keraslike.tracking.progress",
+    "Task": "keraslike.tasks",
+    "TextClassification": "keraslike.tasks",
+    "TransformerCollator": "keraslike.data.loader",
+    "load": "keraslike.model",
+    "model_loss": "keraslike.losses.model",
+}
+
+if not TYPE_CHECKING:  # a type checker that sees __getattr__ would accept any name
+
+    def __getattr__(name: str) -> object:
+        """Import what is asked for, and keep it here so that it is asked for once."""
+        if name == "errors":
+            return import_module("keraslike.errors")
+        if name not in _HOMES:
+            raise AttributeError(f"module 'keraslike' has no attribute {name!r}")
+        value = getattr(import_module(_HOMES[name]), name)
+        globals()[name] = value
+        return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,136 @@
+"""Arguments that are misspelt, of another library, or out of range."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from torch.optim import Optimizer
+
+from keraslike.calling import did_you_mean
+from keraslike.errors import ArgumentError
+
+OTHER_WORDS = {
+    "num_train_epochs": "epochs",
+    "max_epochs": "epochs",
+    "n_epochs": "epochs",
+    "nb_epoch": "epochs",
+    "num_epochs": "epochs",
+    "per_device_train_batch_size": "batch_size",
+    "train_batch_size": "batch_size",
+    "mini_batch_size": "batch_size",
+    "mini_batch_chunk_size": "micro_batch_size",
+    "lr": "learning_rate",
+    "validation_dataset": "validation_data",
+    "eval_dataset": "validation_data",
+    "valid_data": "validation_data",
+    "val_data": "validation_data",
+    "validation_fraction": "validation_split",
+    "train_dataset": "x",
+    "data": "x",
+    "X": "x",
+    "labels": "y",
+    "max_grad_norm": "clip_norm",
+    "gradient_clip_val": "clip_norm",
+    "clipnorm": "clip_norm",
+    "lr_scheduler_type": "schedule",
+    "lr_scheduler": "schedule",
+    "warmup_ratio": "warmup",
+    "warmup_steps": "warmup",
+    "accumulate_grad_batches": "gradient_accumulation_steps",
+    "random_state": "seed",
+    "text_column": "text",
+    "label_column": "target",
+    "dataset_text_field": "text",
+}
+"""What Keras, transformers, Lightning, scikit-learn and flair call our arguments."""
+
+LATER = {
+    "early_stop": None,
+    "class_weight": None,
+    "sample_weight": None,
+    "checkpoint": None,
+    "resume": None,
+    "precision": None,
+    "fp16": "precision",
+    "bf16": "precision",
+    "freeze": None,
+    "layer_decay": None,
+    "label_smoothing": None,
+}
+"""What keraslike will have and has not yet."""
+
+
+COUNTS = (
+    "batch_size",
+    "micro_batch_size",
+    "epochs",
+    "initial_epoch",
+    "steps_per_epoch",
+    "validation_steps",
+    "batches_per_step",
+    "gradient_accumulation_steps",
+)
+
+HINTS = {
+    "initial_epoch": "epochs are counted from 1, as in Poutyne: write 1 for Keras' 0.",
+    "micro_batch_size": "leave it out to send every batch through the network at once.",
+}
+
+
+def check_options(given: Mapping[str, Any], known: Collection[str], verb: str, signature: Collection[str] = ()) -> None:
+    """Refuse arguments that a verb does not have, with our word for another library's, or the nearest name.
+
+    Args:
+        given: the arguments beyond the signature.
+        known: those that are understood.
+        verb: the name of the verb, for the message.
+        signature: the arguments of the signature, which a misspelt one may have meant.
+
+    Raises:
+        ArgumentError: an argument is not understood.
+    """
+    choices = [*signature, *known]
+    for name in given:
+        if name in known:
+            continue
+        if name in LATER:
+            raise ArgumentError(f"{verb}() has no argument {name!r} yet.", f"one of {', '.join(choices)}.")
+        ours = OTHER_WORDS.get(name)
+        do = f"write {ours}=." if ours in choices else did_you_mean(name, choices)
+        raise ArgumentError(f"{verb}() has no argument {name!r}.", f"one of {', '.join(choices)}.", do)
+
+
+def check_numbers(counts: Mapping[str, Any]) -> None:
+    """Refuse counts that are not counts; None, where it is given, means the default.
+
+    Raises:
+        ArgumentError: a number is too small, or no number.
+    """
+    for name in COUNTS:
+        value = counts.get(name)
+        if value is not None and not _is_count(value):
+            raise ArgumentError(f"{name}={value!r} is not a count.", "an int of at least 1.", HINTS.get(name))
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def check_bound(optimizer: Any, callbacks: Collection[Any]) -> None:
+    """Refuse what was bound to parameters before the network existed.
+
+    Raises:
+        ArgumentError: an optimizer object, or a callback that holds parameters, cannot belong to this network.
+    """
+    if isinstance(optimizer, Optimizer):
+        raise ArgumentError(
+            f"an optimizer object ({type(optimizer).__name__}) was given, but the network is not built yet.",
+            "the name of an optimizer, or a dict of its arguments.",
+            'write optimizer={"optim": "adamw", "lr": 5e-5}, or give a loaded network instead of its name.',
+        )
+    for callback in callbacks:
+        if hasattr(callback, "parameters"):
+            raise ArgumentError(
+                f"the callback {type(callback).__name__} holds parameters, but the network is not built yet.",
+                "callbacks without parameters.",
+                "write clip_norm=1.0, or give Model(..., labels=[...]) so that the network is built at once.",
+            )

@@ -1,0 +1,78 @@
+"""Numbers for a network without a task: arrays, frames and lists become tensors of the kind that its parameters need."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from keraslike.data.reading import is_kind
+from keraslike.errors import DataError
+
+
+def as_tensors(data: Any, network: nn.Module, *, is_target: bool = False) -> Any:
+    """Give tensors of what a user gave as inputs or targets, containers kept.
+
+    Numpy arrays, frames and series, and lists of numbers become tensors; a tuple, a dict, or a list of arrays or tensors
+    stays one. Fractional numbers get the dtype of the network's parameters. Whole numbers and bools stay classes or ids
+    (int64) as targets and where the network begins with an embedding; else they become fractional too.
+
+    Args:
+        data: the inputs or the targets.
+        network: what they go into.
+        is_target: whether they are targets.
+
+    Raises:
+        DataError: there is text or an object in it.
+
+    Example:
+        >>> as_tensors(np.arange(3), nn.Linear(1, 1)).dtype, as_tensors([0, 1], nn.Linear(1, 1), is_target=True).dtype
+        (torch.float32, torch.int64)
+    """
+    if isinstance(data, Mapping):
+        return {key: as_tensors(value, network, is_target=is_target) for key, value in data.items()}
+    if isinstance(data, tuple) or (isinstance(data, list) and data and _is_array(data[0])):
+        return type(data)(as_tensors(value, network, is_target=is_target) for value in data)
+    tensor = _tensor(data)
+    if tensor.is_floating_point():
+        return tensor.to(_floating_dtype(network)) if tensor.dtype == torch.float64 else tensor
+    keeps_whole = is_target or _begins_with_embedding(network)
+    return tensor.to(torch.int64) if keeps_whole else tensor.to(_floating_dtype(network))
+
+
+def _is_array(data: Any) -> bool:
+    return isinstance(data, (Tensor, np.ndarray)) and data.ndim > 0
+
+
+def _tensor(data: Any) -> Tensor:
+    if isinstance(data, Tensor):
+        return data
+    values = data.to_numpy() if is_kind(data, "pandas", "DataFrame", "Series") else np.asarray(data)
+    if values.dtype.kind == "O":
+        values = _numbers(values)
+    if values.dtype.kind not in "biuf":
+        raise DataError(
+            f"without a task the data must be numbers, but they are {values.dtype.name} such as {values.flat[0]!r:.60}.",
+            "arrays, tensors, frames or lists of numbers.",
+            'give Model(..., task="text-classification") for texts.',
+        )
+    return torch.from_numpy(np.ascontiguousarray(values))
+
+
+def _numbers(values: Any) -> Any:
+    """Read columns of Python numbers, which pandas may hold as objects; leave anything else as it is."""
+    try:
+        return values.astype(np.float64)
+    except (TypeError, ValueError):
+        return values
+
+
+def _floating_dtype(network: nn.Module) -> torch.dtype:
+    parameters = (parameter.dtype for parameter in network.parameters() if parameter.is_floating_point())
+    return next(parameters, torch.get_default_dtype())
+
+
+def _begins_with_embedding(network: nn.Module) -> bool:
+    leaves = (module for module in network.modules() if not any(module.children()))
+    return isinstance(next(leaves, None), (nn.Embedding, nn.EmbeddingBag))

@@ -1,0 +1,30 @@
+"""Where the network runs."""
+
+from typing import Any
+
+import torch
+from torch import nn
+
+
+def choose_device(device: Any, network: nn.Module) -> Any:
+    """Give the device that `device` means for this network.
+
+    Args:
+        device: "auto", or whatever Poutyne takes: a string, an int (a GPU's number), a `torch.device`, a list of them,
+            "all", or None to leave the network where it is.
+        network: where it already stands counts: "auto" moves nothing off an accelerator.
+
+    Returns:
+        The device, or None where nothing is to be moved.
+
+    Example:
+        >>> choose_device("cpu", nn.Linear(1, 1))
+        'cpu'
+    """
+    if not isinstance(device, str) or device != "auto":
+        return device
+    parameter = next(network.parameters(), None)
+    if parameter is not None and parameter.device.type != "cpu":
+        return parameter.device
+    accelerator = torch.accelerator.current_accelerator(check_available=True)
+    return accelerator if accelerator is not None else torch.device("cpu")

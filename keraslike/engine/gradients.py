@@ -1,0 +1,137 @@
+"""Many micro-batches in, the gradient of one batch out.
+
+A loss is a (sum, count). The count of the whole optimizer step is known before the first `backward`, from the targets
+alone; every part then back-propagates its own sum divided by that count, and the gradients add up to those of the mean
+over the whole step, however it was cut. A step of one part back-propagates the loss's own mean, so that it has the very
+bits of a hand-written loop.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, is_dataclass
+from typing import Any, Protocol
+
+import torch
+from poutyne import get_batch_size
+from torch import Tensor
+
+from keraslike.data.batches import Batch, Pair
+from keraslike.losses.base import Loss
+
+Count = int | float | Tensor
+
+
+class Network(Protocol):
+    """What this file asks of the model."""
+
+    loss_function: Any
+
+    def forward_pass(self, x: Any) -> Any:
+        """Send inputs through the network."""
+        ...
+
+    def preprocess_input(self, x: Any, y: Any) -> tuple[Any, Any]:
+        """Make tensors of arrays and move them to the network's device."""
+        ...
+
+
+@dataclass
+class Learned:
+    """What one batch gave: its mean loss, the outputs and targets in the batch's order, and its size in examples."""
+
+    loss: Tensor
+    outputs: Any
+    targets: Any
+    size: int
+
+
+def prepare(model: Network, batch: Batch, micro_batch_size: int | None) -> list[Pair]:
+    """Cut a batch into its parts, each on the network's device."""
+    return [model.preprocess_input(x, y) for x, y in batch.parts(micro_batch_size)]
+
+
+def count_items(loss_function: Any, parts: list[Pair]) -> Count:
+    """Count what the mean of the loss is over: items for a loss that counts, examples for a bare function."""
+    if isinstance(loss_function, Loss):
+        return sum(loss_function.count(y) for _, y in parts)
+    return sum(get_batch_size(x, y) for x, y in parts)
+
+
+def add_gradients(model: Network, parts: list[Pair], step_count: Count | None) -> Learned:
+    """Run forward and backward for every part of a batch; the gradients are added to those that are there.
+
+    Args:
+        model: the model that learns.
+        parts: the batch, from `prepare`.
+        step_count: what the mean of the whole optimizer step is over; None where this batch is the whole step and has
+            one part only, which then back-propagates the loss's own mean.
+    """
+    learned = []
+    for x, y in parts:
+        outputs = model.forward_pass(x)
+        value, total, count = _loss_of(model.loss_function, outputs, y, get_batch_size(x, y), step_count)
+        value.backward()  # type: ignore[no-untyped-call]  # torch's own signature is untyped
+        learned.append((outputs if len(parts) == 1 else detached(outputs), total, count))
+    total, count = sum(part[1] for part in learned), sum(part[2] for part in learned)
+    if isinstance(model.loss_function, Loss):
+        model.loss_function.add(total, count)
+    outputs = join([part[0] for part in learned])
+    targets = join([y for _, y in parts])
+    return Learned(_mean(total, count), outputs, targets, sum(get_batch_size(x, y) for x, y in parts))
+
+
+def _loss_of(
+    loss_function: Any, outputs: Any, y: Any, examples: int, step_count: Count | None
+) -> tuple[Tensor, Tensor, Count]:
+    """Give what to back-propagate, the part's sum, and the part's count."""
+    if isinstance(loss_function, Loss):
+        count = loss_function.count(y)
+        if step_count is None and count > 0:  # note: waits for the device where the count is a tensor
+            mean = loss_function.mean(outputs, y)
+            return mean, mean.detach() * count, count
+        total = loss_function.total(outputs, y)
+        return total / (step_count if step_count is not None and step_count > 0 else 1), total.detach(), count
+    # A bare function gives a mean over examples; as an object of Poutyne's it keeps its own sums.
+    mean = loss_function(outputs, y)
+    value = mean if step_count is None else mean * (examples / step_count)
+    return value, mean.detach() * examples, examples
+
+
+def _mean(total: Tensor, count: Count) -> Tensor:
+    if isinstance(count, Tensor):
+        return total / count.clamp_min(torch.finfo(total.dtype).tiny)
+    return total / count if count else total
+
+
+def detached(outputs: Any) -> Any:
+    """Give the outputs without their graph."""
+    if isinstance(outputs, Tensor):
+        return outputs.detach()
+    if isinstance(outputs, Mapping):
+        return _same_kind(outputs, {key: detached(value) for key, value in outputs.items()})
+    if isinstance(outputs, tuple) and hasattr(outputs, "_fields"):
+        return type(outputs)(*(detached(value) for value in outputs))
+    if isinstance(outputs, (tuple, list)):
+        return type(outputs)(detached(value) for value in outputs)
+    return outputs
+
+
+def join(parts: list[Any]) -> Any:
+    """Put the outputs (or targets) of the parts together again, in the batch's order.
+
+    Tensors are joined along the first dimension; what has none (a loss inside the outputs, None) is taken from the last.
+    """
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+    if isinstance(first, Tensor):
+        return torch.cat(parts) if first.ndim else parts[-1]
+    if isinstance(first, Mapping):
+        return _same_kind(first, {key: join([part[key] for part in parts]) for key in first})
+    if isinstance(first, (tuple, list)):
+        return type(first)(join(list(values)) for values in zip(*parts, strict=True))
+    return parts[-1]
+
+
+def _same_kind(outputs: Mapping[str, Any], values: dict[str, Any]) -> Mapping[str, Any]:
+    """Keep the class of transformers' outputs, whose fields are read as attributes too."""
+    return type(outputs)(**values) if is_dataclass(outputs) else values

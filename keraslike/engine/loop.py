@@ -1,0 +1,148 @@
+"""The loop, on one screen."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import torch
+from poutyne.framework.iterators import StepIterator, _get_step_iterator
+from torch.optim.lr_scheduler import LRScheduler
+
+from keraslike.data.batches import Batch, OwnBatches, as_batch
+from keraslike.engine import gradients
+from keraslike.engine.random_state import Aside, kept
+from keraslike.tracking.history import History
+from keraslike.tracking.logs import BatchLogs
+
+if TYPE_CHECKING:
+    from poutyne.framework.callbacks.callbacks import CallbackList
+
+    from keraslike.engine.bridge import Engine
+
+
+@dataclass
+class Run:
+    """What one call of a fit verb needs beside the model."""
+
+    batches: Iterable[Any]
+    valid_batches: Iterable[Any] | None
+    callbacks: "CallbackList"
+    history: History
+    epochs: int
+    initial_epoch: int = 1
+    steps_per_epoch: int | None = None
+    validation_steps: int | None = None
+    batches_per_step: int = 1
+    micro_batch_size: int | None = None
+    clip_norm: float | None = None
+    schedule: Callable[[torch.optim.Optimizer], LRScheduler] | None = None
+    epochs_before: int = 0
+    aside: Aside = field(default_factory=Aside)
+
+    def batches_of(self, epoch: int) -> Iterator[tuple[int, Batch]]:
+        """Number the batches of one epoch from 1; a user's own iterator is advanced beside the random state."""
+        if isinstance(self.batches, OwnBatches):
+            self.batches.set_epoch(self.epochs_before + epoch - self.initial_epoch + 1)
+        source = self.beside(self.batches)
+        return ((number, as_batch(data)) for number, data in _get_step_iterator(self.steps_per_epoch, source))
+
+    def beside(self, batches: Iterable[Any]) -> Iterable[Any]:
+        """Give our own batches as they are, and a user's so that they draw nothing from the random state."""
+        return batches if isinstance(batches, OwnBatches) else _Advanced(batches, self.aside)
+
+
+class _Advanced:
+    """A user's source, every pass over it beside the network's random state."""
+
+    def __init__(self, source: Iterable[Any], aside: Aside) -> None:
+        self.source, self.aside = source, aside
+
+    def __iter__(self) -> Iterator[Any]:
+        return self.aside.iterate(self.source)
+
+
+def train(model: "Engine", run: Run) -> None:
+    """Train a model.
+
+    ::
+
+        for each epoch
+            for each optimizer step (one batch, or batches_per_step of them)
+                clear the gradients
+                for each micro-batch of each batch: forward, loss, backward
+                callbacks look at the gradients, or change them     (on_backward_end)
+                clip the gradients, change the weights, move the learning rate
+            validate
+            the epoch's row goes into the history
+    """
+    schedule = run.schedule(model.optimizer) if run.schedule is not None else None
+    run.callbacks.on_train_begin({})
+    for epoch in range(run.initial_epoch, run.epochs + 1):
+        run.callbacks.on_epoch_begin(epoch, {})
+        began = time.perf_counter()
+        with model.in_mode(training=True):
+            for batches in _grouped(run.batches_of(epoch), run.batches_per_step):
+                _take_step(model, run, batches, schedule)
+        row = {"epoch": epoch, "time": 0.0, **model.epoch_values()}
+        with kept():
+            row |= validate(model, run)
+        row["time"] = time.perf_counter() - began
+        run.callbacks.on_epoch_end(epoch, row)
+        run.history.append(row)
+        if model.stop_training:
+            break
+    run.callbacks.on_train_end({})
+
+
+def _take_step(
+    model: "Engine", run: Run, batches: list[tuple[int, Batch]], schedule: LRScheduler | None
+) -> None:
+    """Change the weights once, by the mean gradient of all the batches."""
+    model.optimizer.zero_grad()
+    parts_of = [gradients.prepare(model, batch, run.micro_batch_size) for _, batch in batches]
+    is_whole = len(batches) == 1 and len(parts_of[0]) == 1
+    count = None if is_whole else sum(gradients.count_items(model.loss_function, parts) for parts in parts_of)
+    for (number, _), parts in zip(batches, parts_of, strict=True):
+        run.callbacks.on_train_batch_begin(number, {})
+        began = time.perf_counter()
+        learned = gradients.add_gradients(model, parts, count)
+        metrics = model.measure(learned.outputs, learned.targets)
+        if parts is parts_of[-1]:
+            run.callbacks.on_backward_end(number)
+            change_weights(model, run.clip_norm)
+            run.history.learning_rates.append(model.optimizer.param_groups[0]["lr"])
+            if schedule is not None:
+                schedule.step()
+        times = {"batch": number, "size": learned.size, "time": time.perf_counter() - began}
+        run.callbacks.on_train_batch_end(number, BatchLogs({**times, "loss": learned.loss, **metrics}))
+
+
+def change_weights(model: "Engine", clip_norm: float | None) -> None:
+    """Clip the gradients to a total norm of at most `clip_norm`, then take the optimizer's step."""
+    if clip_norm is not None:
+        torch.nn.utils.clip_grad_norm_(model.network.parameters(), clip_norm)
+    model.optimizer.step()
+
+
+def validate(model: "Engine", run: Run) -> dict[str, float]:
+    """Measure the validation data, if there are any, and give their part of the epoch's row."""
+    if run.valid_batches is None:
+        return {}
+    steps = StepIterator(
+        run.beside(run.valid_batches),
+        run.validation_steps,
+        model.batch_metrics_names,
+        model.epoch_metrics_names,
+        run.callbacks,
+        mode="val",
+    )
+    model.run_validation(steps, run.callbacks)
+    return {name: float(value) for name, value in steps.metrics_logs.items()}
+
+
+def _grouped(batches: Iterator[tuple[int, Batch]], size: int) -> Iterator[list[tuple[int, Batch]]]:
+    """Give the batches of one optimizer step after the other; the last group may be shorter."""
+    while group := list(islice(batches, size)):
+        yield group

@@ -1,0 +1,89 @@
+"""Who may draw from the global random state: the network and its initialisation, nobody else.
+
+The random state means torch's (on the CPU and the accelerators), numpy's and Python's.
+"""
+
+import random
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from poutyne import set_seeds
+
+State = tuple[Any, ...]
+
+
+def get_state() -> State:
+    """Read the whole random state."""
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None
+    mps = torch.mps.get_rng_state() if torch.backends.mps.is_available() else None
+    return torch.get_rng_state(), cuda, mps, np.random.get_state(), random.getstate()
+
+
+def set_state(state: State) -> None:
+    """Put a random state back, as `get_state` gave it."""
+    cpu, cuda, mps, numpy_state, python_state = state
+    torch.set_rng_state(cpu)
+    if cuda is not None:
+        torch.cuda.set_rng_state_all(cuda)
+    if mps is not None:
+        torch.mps.set_rng_state(mps)
+    np.random.set_state(numpy_state)
+    random.setstate(python_state)
+
+
+def draw_seed() -> int:
+    """Draw a seed from torch's generator, so that `torch.manual_seed` governs runs without a seed of their own."""
+    return int(torch.randint(2**31, ()))
+
+
+@contextmanager
+def kept() -> Iterator[None]:
+    """Put the random state back at the end: what happens inside leaves no trace in it."""
+    state = get_state()
+    try:
+        yield
+    finally:
+        set_state(state)
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Start from `seed`, and put the caller's random state back at the end."""
+    with kept():
+        set_seeds(seed)
+        yield
+
+
+class Aside:
+    """A second random state, in force while the user's own iterators are advanced.
+
+    A `DataLoader` draws from the global state whenever it is iterated; without this the network's dropout would depend
+    on the kind of container that the data came in. It starts as a copy of the state at hand.
+    """
+
+    def __init__(self) -> None:
+        self._state = get_state()
+
+    @contextmanager
+    def _in_force(self) -> Iterator[None]:
+        with kept():
+            set_state(self._state)
+            try:
+                yield
+            finally:
+                self._state = get_state()
+
+    def iterate(self, source: Iterable[Any]) -> Iterator[Any]:
+        """Iterate over a user's source, each item drawn under the second state."""
+        with self._in_force():
+            iterator = iter(source)
+        while True:
+            with self._in_force():
+                try:
+                    item = next(iterator)
+                except StopIteration:
+                    return
+            yield item

@@ -1,0 +1,92 @@
+"""`get_metrics`: what the user lists in `metrics=[...]`, as Poutyne takes it."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from poutyne import get_names_of_metric
+
+from keraslike.calling import did_you_mean
+from keraslike.errors import ArgumentError
+from keraslike.losses.naming import LOSSES, as_loss, is_poutynes_name
+from keraslike.metrics.base import REGISTRY, Metric
+from keraslike.metrics.library import LibraryMetric, is_library_function, library_function, library_names
+
+Named = tuple[str | list[str], Any]
+
+
+def get_metrics(metrics: Iterable[Any] | str | None, problem_type: str | None = None) -> list[Named]:
+    """Give (name, metric) for each of the user's metrics, for Poutyne's `epoch_metrics`.
+
+    Args:
+        metrics: names of `REGISTRY`, of scikit-learn's or scipy's functions, or of keraslike's losses; such functions
+            themselves (or a `partial`); classes or objects of keraslike's, Poutyne's or torchmetrics' metrics; other
+            functions, called `(y_pred, y_true)` and averaged over examples as Poutyne does; or `(name, metric)`.
+        problem_type: what the logits mean, as in `Metric`; usually the loss's.
+
+    Raises:
+        ArgumentError: if a name is unknown, or a metric does not suit the problem.
+
+    Example:
+        >>> get_metrics(["accuracy", ("kappa", "cohen_kappa_score")], "single_label_classification")
+        [('accuracy', Accuracy()), ('kappa', LibraryMetric())]
+    """
+    metrics = [metrics] if isinstance(metrics, str) else metrics or []
+    return [_named(metric, problem_type) for metric in metrics]
+
+
+def _named(metric: Any, problem_type: str | None) -> Named:
+    if isinstance(metric, tuple):
+        name, metric = metric
+        return name, _named(metric, problem_type)[1]
+    if isinstance(metric, str):
+        return metric, _by_name(metric, problem_type)
+    if is_library_function(metric):
+        metric = LibraryMetric(metric, problem_type)
+        return metric.name, metric
+    return _object(metric, problem_type)
+
+
+def _by_name(name: str, problem_type: str | None) -> Any:
+    if name in REGISTRY:
+        return REGISTRY[name](problem_type)
+    if (function := library_function(name)) is not None:
+        return LibraryMetric(function, problem_type)
+    if name in LOSSES:
+        return as_loss(name)
+    if is_poutynes_name(name):
+        raise ArgumentError(
+            f"{name!r} is one of Poutyne's metrics, some of which are in percent.",
+            f"one of {', '.join(REGISTRY)}, or a name of scikit-learn's.",
+            f"batch_metrics=[{name!r}] or epoch_metrics=[{name!r}], which take Poutyne's.",
+        )
+    raise ArgumentError(
+        f"There is no metric named {name!r}.",
+        f"one of {', '.join(REGISTRY)}, a function of sklearn.metrics by name, or a metric itself.",
+        did_you_mean(name, [*library_names(), *LOSSES, *REGISTRY], "metrics=['accuracy'], for example."),
+    )
+
+
+def _object(metric: Any, problem_type: str | None) -> Named:
+    if isinstance(metric, type):
+        metric = _instance(metric)
+    if not callable(metric):
+        raise ArgumentError(
+            f"A metric was given as {metric!r}, a {type(metric).__name__}.",
+            "a name, a function (y_pred, y_true), a metric object, or (name, metric).",
+            "metrics=['accuracy'], for example.",
+        )
+    if isinstance(metric, Metric) and metric.problem_type is None:
+        metric.problem_type = problem_type
+    names, metric = get_names_of_metric(metric)
+    return names, metric
+
+
+def _instance(metric: type) -> Any:
+    try:
+        return metric()
+    except (TypeError, ValueError) as error:
+        raise ArgumentError(
+            f"The metric {metric.__name__} cannot be made without arguments: {error}",
+            "a metric object where its class needs arguments.",
+            f"metrics=[{metric.__name__}(...)] with them.",
+        ) from None

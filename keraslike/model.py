@@ -1,0 +1,412 @@
+"""`Model`: fit, evaluate, predict. The facade, which knows rooms, not libraries."""
+
+import os
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from inspect import signature
+from typing import Any, Self, Unpack
+
+from torch import nn
+from torch.utils.data import DataLoader, Dataset
+
+from keraslike.checkpoint import SavingVerbs, given_again, read_manifest
+from keraslike.checks import check_bound, check_numbers, check_options
+from keraslike.data.plain import evaluation_batches, plain_batches, prediction_batches
+from keraslike.engine.display import close, display
+from keraslike.engine.random_state import draw_seed, seeded
+from keraslike.errors import ArgumentError, NotFittedError
+from keraslike.metrics import get_metrics
+from keraslike.recipes import (
+    EvaluateOptions,
+    FitOptions,
+    Recipe,
+    default_recipe,
+    make_optimizer,
+    plan_run,
+    rate_put_back,
+    set_rate_and_decay,
+)
+from keraslike.tasks import as_task, task_from_state
+from keraslike.tasks.blueprint import Blueprint
+from keraslike.tasks.feed import Feed
+from keraslike.tasks.network import as_network, default_loss, wrapped
+from keraslike.tasks.verbs import TaskVerbs
+from keraslike.tracking.history import History
+
+UNBUILT = frozenset(
+    {"network", "optimizer", "loss_function", "batch_metrics", "epoch_metrics", "device", "other_device"}
+    | {"batch_metrics_names", "epoch_metrics_names", "metrics_names"}
+)
+"""Poutyne's attributes that exist only once the network does."""
+
+
+class Model(SavingVerbs, TaskVerbs):
+    """A network that is trained, measured and asked in one line each; it is a `poutyne.Model`.
+
+    Args:
+        network: a model's name or local directory (with a task), a `PreTrainedModel`, or any `nn.Module`.
+        optimizer: "auto" (AdamW: 5e-5 for transformers, 1e-3 for other networks; biases and norms do not decay), a name
+            such as "sgd", a dict such as `{"optim": "sgd", "lr": 0.1}`, a torch optimizer, or None.
+        loss_function: "auto" (the task's; the head's own for a transformer without a task), a name such as
+            "cross_entropy", a loss object, a function `(y_pred, y_true)`, or None.
+        task: what the network is for: "text-classification", a task object with options of its own, or None for
+            Poutyne's contract of tensors in, tensors out.
+        labels: the labels, where they are not to be learned from the data; the network is then built at once.
+        tokenizer: a tokenizer, or the name or directory of one; default: the network's own.
+        max_length: tokens that a text is cut at; default: the model's limit.
+        metrics: names ("accuracy", "f1_macro", "pearson", ...), scikit-learn functions, torchmetrics objects or
+            functions, computed over the whole epoch, as fractions from 0 to 1; default: those that suit the task.
+        batch_metrics: Poutyne's batch metrics (their accuracy is in percent).
+        epoch_metrics: Poutyne's epoch metrics.
+        device: "auto" (an accelerator where there is one), a string, an int, a `torch.device`, Poutyne's list of GPUs, or
+            None to leave the network where it is.
+
+    Raises:
+        ArgumentError: an argument is misspelt or does not fit.
+        LoadError: the model cannot be found or read.
+
+    Example:
+        >>> import torch
+        >>> model = Model(torch.nn.Linear(2, 1), "sgd", "mse", device="cpu")
+        >>> history = model.fit(torch.ones(4, 2), torch.ones(4, 1), epochs=2, verbose=0)
+        >>> [row["epoch"] for row in history]
+        [1, 2]
+    """
+
+    def __init__(
+        self,
+        network: Any,
+        optimizer: Any = "auto",
+        loss_function: Any = "auto",
+        *,
+        task: Any = None,
+        labels: Sequence[Any] | None = None,
+        tokenizer: Any = None,
+        max_length: int | None = None,
+        metrics: Sequence[Any] | None = None,
+        batch_metrics: Sequence[Any] | None = None,
+        epoch_metrics: Sequence[Any] | None = None,
+        device: Any = "auto",
+    ) -> None:
+        self.history = History()
+        self.task = as_task(task, labels)
+        self._given = {"optimizer": optimizer, "loss_function": loss_function, "metrics": metrics}
+        self._given |= {"batch_metrics": batch_metrics, "epoch_metrics": epoch_metrics, "device": device}
+        self._feed = None
+        self._blueprint = None
+        if self.task is None:
+            self._assemble(as_network(network))
+            return
+        self._feed = Feed(self.task)
+        self._blueprint = Blueprint(self.task, network, tokenizer, max_length)
+        early = self._blueprint.build_early()
+        if early is not None:
+            self._assemble(early)
+        elif not isinstance(network, nn.Module):
+            check_bound(optimizer, [])
+
+    def __getattr__(self, name: str) -> Any:
+        if name in UNBUILT and vars(self).get("_blueprint") is not None:
+            raise NotFittedError(
+                f"there is no {name} yet: how large the network's head must be is not known before fit.",
+                "a fitted model, or labels that are known at the start.",
+                "call fit(...) first, or give Model(..., labels=[...]).",
+            )
+        raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}")
+
+    @property
+    def _recipe(self) -> Recipe:
+        return default_recipe(self.task is not None, vars(self).get("_bare"))
+
+    def _assemble(self, network: nn.Module) -> None:
+        """Set up the `poutyne.Model` around a network; one that stands already keeps its optimizer."""
+        is_known = vars(self).get("_bare") is network
+        whole = self.network if is_known else wrapped(network, self.task)
+        self._bare, self._assembled_for = network, getattr(self.task, "problem_type", None)
+        given = self._given
+        optimizer = self.optimizer if is_known else make_optimizer(given["optimizer"], whole, self._recipe)
+        loss = default_loss(self.task, network) if _is_auto(given["loss_function"]) else given["loss_function"]
+        metrics = given["metrics"] if given["metrics"] is not None or self.task is None else self.task.metrics
+        self.read_outputs = None if self.task is None else self.task.read_outputs
+        self.assemble(
+            whole,
+            optimizer,
+            loss,
+            batch_metrics=list(given["batch_metrics"] or []),
+            epoch_metrics=[*(given["epoch_metrics"] or []), *get_metrics(list(metrics or []), self._assembled_for)],
+            device=given["device"],
+        )
+
+    def to(self, device: Any) -> Self:
+        """Move the network, as Poutyne does; before it is built the device is remembered."""
+        if "network" not in vars(self):
+            self._given["device"] = device
+            return self
+        super().to(device)
+        return self
+
+    # fit
+
+    def fit(
+        self,
+        x: Any,
+        y: Any = None,
+        validation_data: Any = None,
+        *,
+        validation_split: float | None = None,
+        epochs: int | None = None,
+        batch_size: int = 32,
+        micro_batch_size: int | None = None,
+        learning_rate: float | None = None,
+        callbacks: Sequence[Any] | None = None,
+        seed: int | None = None,
+        verbose: Any = "auto",
+        **options: Unpack[FitOptions],
+    ) -> History:
+        """Train the network.
+
+        Args:
+            x: with a task: a list of texts, of pairs or of dicts, a dict of columns, a numpy array, a pandas, polars or
+                Arrow table, a `datasets` Dataset or DatasetDict, a torch Dataset, a generator of rows, a DataLoader, or
+                the path of a .csv, .tsv, .json, .jsonl or .parquet file. Without: arrays or tensors, or a tuple, list
+                or dict of them, a torch Dataset, or a DataLoader or generator of pairs `(x, y)`.
+            y: the targets, where x does not hold them.
+            validation_data: `(x, y)`, or what x may be; measured after each epoch.
+            validation_split: the share of the rows that validates instead, drawn by the seed, stratified by class.
+            epochs: the number of the last epoch. Default: 3 with a task, 1 without.
+            batch_size: examples per optimizer step.
+            micro_batch_size: examples that go through the network at once; fewer than `batch_size` save memory and
+                change nothing else: the gradient is that of the whole batch. Default: all of them.
+            learning_rate: the highest rate. Default: that of the optimizer, 5e-5 for transformers.
+            callbacks: Poutyne's callbacks, or your own derived from `poutyne.Callback`.
+            seed: governs head, order and dropout; the same seed gives the same weights. Default: drawn from torch's
+                generator and kept in the history. The caller's random state is put back at the end.
+            verbose: "auto" (a live line in a terminal or notebook, else one line per epoch), 0 (silent), 1 or 2.
+            options: the rarer arguments, see `FitOptions`.
+
+        Returns:
+            This call's rows, one dict per epoch; `model.history` has those of all calls.
+
+        Raises:
+            ArgumentError: an argument is misspelt or does not fit.
+            DataError: the data cannot be read, or x and y do not fit together.
+        """
+        check_options(options, FitOptions.__annotations__, "fit", _parameters(Model.fit))
+        check_numbers({"batch_size": batch_size, "micro_batch_size": micro_batch_size, "epochs": epochs, **options})
+        seed = draw_seed() if seed is None else seed
+        with seeded(seed):
+            data = (x, y, validation_data, validation_split, batch_size, seed)
+            if self.task is None:
+                batches, valid_batches = plain_batches(*data, network=self.network, options=dict(options))
+            else:
+                check_bound(None, [] if "network" in vars(self) else callbacks or [])
+                batches, valid_batches = self._task_batches(*data, options=dict(options))
+            return self._train(
+                batches, valid_batches, epochs, micro_batch_size, learning_rate, callbacks, seed, verbose, dict(options)
+            )
+
+    def fit_generator(
+        self,
+        train_generator: Any,
+        valid_generator: Any = None,
+        *,
+        epochs: int | None = None,
+        micro_batch_size: int | None = None,
+        learning_rate: float | None = None,
+        callbacks: Sequence[Any] | None = None,
+        seed: int | None = None,
+        verbose: Any = "auto",
+        **options: Unpack[FitOptions],
+    ) -> History:
+        """Train on a generator or DataLoader of pairs `(x, y)`, as Poutyne does; arguments as in `fit`.
+
+        Raises:
+            ValueError: the model has no optimizer.
+        """
+        check_options(options, FitOptions.__annotations__, "fit_generator", _parameters(Model.fit_generator))
+        check_numbers({"micro_batch_size": micro_batch_size, **options})
+        seed = draw_seed() if seed is None else seed
+        with seeded(seed):
+            return self._train(
+                train_generator,
+                valid_generator,
+                epochs,
+                micro_batch_size,
+                learning_rate,
+                callbacks,
+                seed,
+                verbose,
+                dict(options),
+            )
+
+    def fit_dataset(
+        self,
+        train_dataset: Any,
+        valid_dataset: Any = None,
+        *,
+        batch_size: int = 32,
+        num_workers: int = 0,
+        collate_fn: Callable[..., Any] | None = None,
+        dataloader_kwargs: dict[str, Any] | None = None,
+        **options: Any,
+    ) -> History:
+        """Train on a torch Dataset of pairs `(x, y)`, as Poutyne does; further arguments as in `fit_generator`."""
+        arguments = {"batch_size": batch_size, "num_workers": num_workers, "collate_fn": collate_fn}
+        arguments |= dataloader_kwargs or {}
+        train = DataLoader(train_dataset, **{"shuffle": True, **arguments})
+        valid = None if valid_dataset is None else DataLoader(valid_dataset, **arguments)
+        return self.fit_generator(train, valid, **options)
+
+    def _train(
+        self,
+        batches: Any,
+        valid_batches: Any,
+        epochs: int | None,
+        micro_batch_size: int | None,
+        learning_rate: float | None,
+        callbacks: Sequence[Any] | None,
+        seed: int,
+        verbose: Any,
+        options: dict[str, Any],
+    ) -> History:
+        """Train on batches; the random state is seeded already."""
+        if self.optimizer is None:
+            raise ArgumentError("Impossible to fit when optimizer is None.", "an optimizer.", 'give optimizer="auto".')
+        shown = display(verbose, options.get("progress_options"))
+        history = History(seed=seed)
+        run = plan_run(
+            batches,
+            valid_batches,
+            [*shown, *(callbacks or [])],
+            history,
+            self._recipe,
+            epochs,
+            micro_batch_size,
+            options,
+            epochs_before=len(self.history),
+        )
+        self._say_notes(shown)
+        set_rate_and_decay(self.optimizer, learning_rate, options.get("weight_decay"))
+        with rate_put_back(self.optimizer) if run.schedule is not None else nullcontext():
+            try:
+                self.train_run(run)
+            finally:
+                self.history = self.history + history
+                close(shown)
+        return history
+
+    # evaluate and predict
+
+    def evaluate(
+        self,
+        x: Any,
+        y: Any = None,
+        *,
+        batch_size: int = 32,
+        return_dict: bool | None = None,
+        verbose: Any = "auto",
+        **options: Unpack[EvaluateOptions],
+    ) -> Any:
+        """Measure loss and metrics.
+
+        Args:
+            x: as in `fit`.
+            y: as in `fit`.
+            batch_size: examples that go through the network at once; it changes no result.
+            return_dict: whether a dict is given. Default: with a task.
+            verbose: as in `fit`.
+            options: the rarer arguments, see `EvaluateOptions`.
+
+        Returns:
+            With a task, or `return_dict=True`, a dict of floats by name ("loss", "accuracy", ...). Else what Poutyne
+            gives: `(loss, metrics)`.
+
+        Raises:
+            NotFittedError: the network is not built yet.
+            DataError: the data cannot be read, or x and y do not fit together.
+        """
+        check_options(options, EvaluateOptions.__annotations__, "evaluate", _parameters(Model.evaluate))
+        wants = {name: value for name, value in options.items() if name not in ("text", "target", "dataloader_kwargs")}
+        if self.task is not None:
+            batches = self._measured_batches(x, y, batch_size, options.get("text"), options.get("target"))
+        else:
+            loading = options.get("dataloader_kwargs")
+            batches = evaluation_batches(x, y, batch_size=batch_size, network=self.network, loading=loading)
+        if return_dict is False or (return_dict is None and self.task is None):
+            return self.evaluate_generator(batches, verbose=verbose, **wants)
+        values = self.evaluate_generator(batches, verbose=verbose, **{**wants, "return_dict_format": True})
+        return {name.removeprefix("test_"): float(value) for name, value in values.items() if name != "time"}
+
+    def predict(self, x: Any, *, batch_size: int = 32, verbose: Any = 0, **options: Any) -> Any:
+        """Give an answer for every row.
+
+        Args:
+            x: what `fit` takes, without targets; with a task also one text (`str`), or a `Path` to a file.
+            batch_size: examples that go through the network at once; it changes no result.
+            verbose: as in `fit`; silent by default.
+            options: without a task, Poutyne's further arguments (callbacks, convert_to_numpy, progress_options).
+
+        Returns:
+            With a task a list of the user's own labels (a list of lists where a text has several; one label for one
+            text), or a numpy array of numbers for a regression. Without a task the outputs as numpy arrays.
+
+        Raises:
+            NotFittedError: the network is not built yet.
+        """
+        if self.task is not None:
+            check_options(options, (), "predict", _parameters(Model.predict))
+            return self._predict_rows(x, batch_size, verbose)
+        if isinstance(x, (DataLoader, Dataset)):
+            loader = x if isinstance(x, DataLoader) else DataLoader(x, batch_size=batch_size)
+            return self.predict_generator(loader, verbose=verbose, **options)
+        batches = prediction_batches(x, batch_size=batch_size, network=self.network)
+        return self.predict_generator(batches, verbose=verbose, **options)
+
+    @classmethod
+    def load(
+        cls,
+        directory: str | os.PathLike[str],
+        *,
+        task: Any = None,
+        loss_function: Any = None,
+        metrics: Sequence[Any] | None = None,
+        prepare: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+        device: Any = "auto",
+    ) -> Self:
+        """Read a model that `save` wrote.
+
+        Args:
+            directory: the directory.
+            task: the class of a task of your own, whose code the directory does not hold.
+            loss_function: the loss, where it was a function or object of your own.
+            metrics: the metrics, where some were functions or objects of your own.
+            prepare: the function that maps rows, where `fit` was given one.
+            device: as in `Model`.
+
+        Returns:
+            A model that predicts and evaluates as the saved one did.
+
+        Raises:
+            LoadError: there is no such directory, or it is damaged.
+            ArgumentError: something of your own has to be given again.
+        """
+        manifest = read_manifest(directory)
+        again = given_again(manifest, loss_function, metrics, prepare)
+        made = task_from_state(manifest["task"]["name"], manifest["task"]["state"], task)
+        model = cls(os.fspath(directory), task=made, max_length=manifest["max_length"], device=device, **again)
+        model._restore(manifest["columns"], manifest["has_pairs"], prepare)
+        return model
+
+
+def load(directory: str | os.PathLike[str], **arguments: Any) -> Model:
+    """Read a model that `Model.save` wrote; arguments as in `Model.load`."""
+    return Model.load(directory, **arguments)
+
+
+def _is_auto(value: Any) -> bool:
+    return isinstance(value, str) and value == "auto"
+
+
+def _parameters(verb: Callable[..., Any]) -> list[str]:
+    """Give the names in a verb's signature."""
+    return [name for name in signature(verb).parameters if name not in ("self", "options")]

@@ -1,0 +1,44 @@
+"""The recipe that holds where the user says nothing."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The choices of one training run.
+
+    Attributes:
+        learning_rate: the highest rate of the optimizer that keraslike makes.
+        weight_decay: for all parameters but biases and norms.
+        schedule: how the rate moves, a name of transformers' `get_scheduler`; None leaves it where it is.
+        warmup: optimizer steps (int), or share of them (float, rounded up), until the rate is at its highest.
+        clip_norm: the largest total norm of the gradients; None does not clip.
+        epochs: how often the data are seen.
+    """
+
+    learning_rate: float
+    weight_decay: float
+    schedule: str | None
+    warmup: int | float
+    clip_norm: float | None
+    epochs: int
+
+
+FINE_TUNING = Recipe(5e-5, 0.01, "linear", 0.1, 1.0, 3)
+"""For a pretrained transformer with a task: what Devlin et al. (2019, arXiv:1810.04805) fine-tuned BERT with."""
+
+PLAIN = Recipe(1e-3, 0.01, None, 0, None, 1)
+"""For any other network: torch's own defaults of AdamW, a constant rate, one epoch."""
+
+
+def default_recipe(has_task: bool, network: Any) -> Recipe:
+    """Give the recipe for a network: fine-tuning with a task, the transformers' rate without one, else torch's defaults.
+
+    Example:
+        >>> default_recipe(False, None).learning_rate, default_recipe(True, None).learning_rate
+        (0.001, 5e-05)
+    """
+    if has_task:
+        return FINE_TUNING
+    return replace(PLAIN, learning_rate=FINE_TUNING.learning_rate) if hasattr(network, "save_pretrained") else PLAIN

@@ -1,0 +1,123 @@
+"""The contract of a task: everything that turns a user's rows into batches, and outputs into answers."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from torch import Tensor, nn
+
+from keraslike.data.rows import Rows
+from keraslike.data.encoding import Features
+from keraslike.losses.base import Loss
+
+Feature = Mapping[str, Any]
+Row = Mapping[str, Any]
+
+
+class Task:
+    """What a network is for. A new task is a subclass in a file of its own.
+
+    The data's way through it: `learn` (labels and targets), `build` (network and tokenizer), `encode` (row -> features),
+    `pack` (many rows to one feature), `vary` (anew in each epoch), `collate` (features -> padded tensors), the network,
+    `loss`; and back: `predict_batch`, `decode` (outputs -> one result per row).
+
+    A *row* is what the user gave, a dict with `text`, `text_pair`, `target` or the user's own columns. A *feature* is what a
+    row became for the network: a dict whose sequences of integers are kept unpadded, with its row number under `row`.
+
+    Attributes:
+        name: the word that stands for the task in `Model(..., task=name)`.
+        notes: calm lines for the screen, each said once.
+    """
+
+    name: ClassVar[str]
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def learn(self, rows: Rows, labels: Sequence[Any] | None = None) -> None:
+        """Find out from the training rows what the network has to look like (labels, number of targets)."""
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether enough is known to build the network."""
+        return True
+
+    def build(self, source: Any, *, tokenizer: Any = None, max_length: int | None = None) -> nn.Module:
+        """Make the network: from a name or directory, or take the module given; keep the tokenizer.
+
+        Args:
+            source: a model's name, a local directory, or an `nn.Module`.
+            tokenizer: as in `Model`.
+            max_length: tokens that a feature may have; None: the model's limit.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not say how its network is built: write build().")
+
+    def encode(self, row: Row) -> list[Feature]:
+        """Make one or more features (windows) of a row; `row` numbers are added by `encode_rows`."""
+        raise NotImplementedError(f"{type(self).__name__} does not say how a row is encoded: write encode().")
+
+    def encode_rows(self, rows: Rows) -> Features:
+        """Encode all rows, and number the features by row; override it where encoding many at once is faster."""
+        return Features(
+            {**feature, "row": number} for number in range(len(rows)) for feature in self.encode(rows[number])
+        )
+
+    def pack(self, features: Features) -> Features:
+        """Put the features of many rows into one; by default every feature stays as it is."""
+        return features
+
+    def vary(self, feature: Feature, generator: np.random.Generator) -> Feature:
+        """Change a feature anew for each epoch (a permutation, a mask), drawing from `generator` alone."""
+        return feature
+
+    @property
+    def varies(self) -> bool:
+        """Whether `vary` does anything."""
+        return type(self).vary is not Task.vary
+
+    def collate(self, features: Sequence[Feature]) -> tuple[dict[str, Tensor], Any]:
+        """Pad features to the longest of them: the network's inputs, `(batch, tokens)`, and the targets."""
+        raise NotImplementedError(f"{type(self).__name__} does not say how features are padded: write collate().")
+
+    def read_outputs(self, outputs: Any) -> Tensor:
+        """Pick what loss and metrics look at: the logits."""
+        logits: Tensor = outputs if isinstance(outputs, Tensor) else outputs["logits"]
+        return logits
+
+    @property
+    def loss(self) -> Loss:
+        """The loss from the logits and targets; asked for once, when the model is assembled."""
+        raise NotImplementedError(f"{type(self).__name__} has no loss: write the property loss.")
+
+    @property
+    def metrics(self) -> list[Any]:
+        """The metrics that are shown where the user names none."""
+        return []
+
+    @property
+    def problem_type(self) -> str | None:
+        """How logits are read, in transformers' words; None where the question makes no sense."""
+        return self.loss.problem_type
+
+    def predict_batch(self, network: nn.Module, inputs: dict[str, Tensor]) -> Tensor:
+        """Give the outputs that `decode` reads: the logits of a forward pass; a generating task generates."""
+        return self.read_outputs(network(inputs))
+
+    def decode(self, outputs: Tensor, features: Features) -> list[Any]:
+        """Turn the outputs of all features, `(features, ...)` on the CPU, into one result per row."""
+        raise NotImplementedError(f"{type(self).__name__} does not say what outputs mean: write decode().")
+
+    def state(self) -> dict[str, Any]:
+        """Give all that the task has learned and was told, as plain JSON."""
+        return {}
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> Self:
+        """Make the task again from its state."""
+        return cls(**state)
+
+    def describe(self, network: Any) -> None:
+        """Write what was learned into the network's configuration, for other readers."""
+
+    def save(self, directory: str) -> None:
+        """Write what is needed beside the weights, such as the tokenizer."""

@@ -1,0 +1,56 @@
+"""The network of a model: wrapped so that it takes one argument, and with the loss that goes with it."""
+
+from typing import Any
+
+from torch import nn
+
+from keraslike.engine.forward import ModelWrapper
+from keraslike.errors import ArgumentError
+from keraslike.losses import model_loss
+from keraslike.tasks.base import Task
+
+
+def is_pretrained(network: Any) -> bool:
+    """Tell a transformer of transformers, which takes its inputs by keyword, from any other module."""
+    return hasattr(network, "save_pretrained") and hasattr(network, "config")
+
+
+def as_network(network: Any) -> nn.Module:
+    """Give the module for a model without a task.
+
+    Raises:
+        ArgumentError: it is a name, which needs a task, or no module.
+    """
+    if isinstance(network, nn.Module):
+        return network
+    if isinstance(network, str):
+        raise ArgumentError(
+            f"the network is the name {network!r}, but there is no task that says which head it needs.",
+            "a task with a name, or a torch.nn.Module without.",
+            f'write Model({network!r}, task="text-classification").',
+        )
+    raise ArgumentError(f"network should be of type derived from nn.Module, received {type(network)}.")
+
+
+def wrapped(network: nn.Module, task: Task | None) -> nn.Module:
+    """Wrap a transformer, and any network of a task, so that it takes the dict of its inputs as one argument."""
+    if isinstance(network, ModelWrapper) or not (task is not None or is_pretrained(network)):
+        return network
+    return ModelWrapper(network)
+
+
+def default_loss(task: Task | None, network: nn.Module) -> Any:
+    """Give the loss where the user names none: the task's, or that of a transformer's own head.
+
+    Raises:
+        ArgumentError: nobody says what the loss of this network is.
+    """
+    if task is not None:
+        return task.loss
+    if is_pretrained(network):
+        return model_loss
+    raise ArgumentError(
+        "no loss function is given, and the network does not say which it needs.",
+        'a name such as "cross_entropy" or "mse", a loss object, a function, or None for a model that is never trained.',
+        'write Model(network, "sgd", "cross_entropy").',
+    )

@@ -1,0 +1,233 @@
+"""The verbs of a model that has a task: rows in, the user's own labels out."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor, nn
+
+from keraslike.data.encoding import Features
+from keraslike.data.rows import Rows
+from keraslike.data.splits import split_of
+from keraslike.data.streams import is_stream
+from keraslike.engine.display import Displayed, display
+from keraslike.engine.prediction import predict_batches
+from keraslike.engine.random_state import kept
+from keraslike.errors import ArgumentError
+from keraslike.metrics.reading import probabilities
+from keraslike.tasks.base import Task
+from keraslike.tasks.feed import (
+    Feed,
+    LoaderBatches,
+    StreamBatches,
+    is_loader,
+    require_labels,
+    rows_for_fit,
+    rows_of_loader,
+)
+
+if TYPE_CHECKING:
+    from keraslike.tasks.blueprint import Blueprint
+
+
+class TaskVerbs(Displayed):
+    """Predicts and measures from rows.
+
+    Attributes:
+        task: what the network is for, or None.
+    """
+
+    task: Task | None
+    _feed: Feed | None
+    _blueprint: "Blueprint | None"
+    _assembled_for: str | None
+
+    @property
+    def labels(self) -> list[Any] | None:
+        """The user's labels in the order of the columns of `predict_proba`; None where there are none, or not yet."""
+        labels = getattr(self.task, "labels", None)
+        return None if labels is None else list(labels.names)
+
+    def predict_logits(self, x: Any, *, batch_size: int = 32, verbose: Any = 0) -> Any:
+        """Give the network's raw scores.
+
+        Args:
+            x: as in `predict`.
+            batch_size: as in `predict`.
+            verbose: as in `fit`; silent by default.
+
+        Returns:
+            A numpy array `(rows, outputs)`; `(outputs,)` for one text.
+
+        Raises:
+            NotFittedError: the network is not built yet.
+        """
+        outputs, _, is_one = self._outputs(x, batch_size, verbose)
+        return outputs[0].numpy() if is_one else outputs.numpy()
+
+    def predict_proba(self, x: Any, *, batch_size: int = 32, verbose: Any = 0) -> Any:
+        """Give the probability of each label; they add up to 1 unless a text has several labels.
+
+        Args:
+            x: as in `predict`.
+            batch_size: as in `predict`.
+            verbose: as in `fit`; silent by default.
+
+        Returns:
+            A numpy array `(rows, labels)` in the order of `model.labels`; `(labels,)` for one text.
+
+        Raises:
+            NotFittedError: the network is not built yet.
+            ArgumentError: the model gives numbers, not labels.
+        """
+        kind = self._required_task().problem_type
+        if kind is None or kind == "regression":
+            raise ArgumentError("a regression has no probabilities.", "a model that gives labels.", "use predict(x).")
+        outputs, _, is_one = self._outputs(x, batch_size, verbose)
+        given = probabilities(outputs, kind).numpy()
+        return given[0] if is_one else given
+
+    def _predict_rows(self, x: Any, batch_size: int, verbose: Any) -> Any:
+        """Give one result per row; for one text, the result itself."""
+        task = self._required_task()
+        outputs, features, is_one = self._outputs(x, batch_size, verbose)
+        results = task.decode(outputs, features)
+        if is_one:
+            return results[0].item() if hasattr(results[0], "item") and results[0].ndim == 0 else results[0]
+        if task.problem_type == "regression":
+            import numpy as np
+
+            return np.asarray(results)
+        return results
+
+    def _outputs(self, x: Any, batch_size: int, verbose: Any) -> tuple[Tensor, Features, bool]:
+        """Give the outputs of all features on the CPU, the features, and whether one single text was given."""
+        task, feed = self._required_task(), self._required_feed()
+        self._required_blueprint().require()
+        is_one = isinstance(x, str) or (isinstance(x, tuple) and feed.is_one_pair(x))
+        shown = display(verbose, None)
+        with kept():
+            if is_loader(x):
+                batches: Any = LoaderBatches(x, feed, has_target=False)
+                return predict_batches(self, batches, task.predict_batch, shown), Features([]), False
+            own = feed.batches(self._rows_to_predict(x, is_one), batch_size)
+            return predict_batches(self, own, task.predict_batch, shown), own.features, is_one
+
+    def _rows_to_predict(self, x: Any, is_one: bool) -> Rows:
+        feed = self._required_feed()
+        if is_one:
+            return feed.read([x], has_target=False)
+        if isinstance(x, Sequence) and not isinstance(x, (str, bytes)) and len(x) == 0:
+            raise ArgumentError("there is nothing to predict: x is empty.", "at least one text.")
+        return feed.read(str(x) if isinstance(x, Path) else x, has_target=False)
+
+    def _task_batches(
+        self,
+        x: Any,
+        y: Any,
+        validation_data: Any,
+        validation_split: float | None,
+        batch_size: int,
+        seed: int,
+        *,
+        options: dict[str, Any],
+    ) -> tuple[Any, Any]:
+        """Read and encode the data of `fit`, with the network built on the way."""
+        feed = self._required_feed()
+        feed.choose(options.get("text"), options.get("target"), options.get("prepare"))
+        shuffled = seed if options.get("shuffle", True) else None
+        if is_loader(x) or is_stream(x) or (options.get("steps_per_epoch") and not hasattr(x, "__len__")):
+            self._settle(rows_of_loader(feed, x))
+            is_ours = not is_loader(x)
+            batches: Any = StreamBatches(x, feed, batch_size, shuffled) if is_ours else LoaderBatches(x, feed)
+            return batches, self._validation_batches(validation_data, batch_size)
+        rows, held = rows_for_fit(feed, x, y, validation_data, validation_split, seed)
+        self._settle(rows)
+        valid = None if held is None else feed.batches(held, batch_size)
+        return feed.batches(rows, batch_size, seed=shuffled, vary_seed=seed), valid
+
+    def _validation_batches(self, data: Any, batch_size: int) -> Any:
+        feed = self._required_feed()
+        if data is None or is_loader(data):
+            return None if data is None else LoaderBatches(data, feed)
+        return feed.batches(feed.pair(data), batch_size)
+
+    def _settle(self, rows: Rows | None) -> None:
+        """Bring task, network and model together before learning."""
+        network = self._required_blueprint().settle(rows)
+        task = self._required_task()
+        require_labels(task)
+        if vars(self).get("_bare") is not network or self._assembled_for != task.problem_type:
+            self._assemble(network)
+
+    def _assemble(self, network: nn.Module) -> None:
+        raise NotImplementedError
+
+    def _measured_batches(self, x: Any, y: Any, batch_size: int, text: Any, target: Any) -> Any:
+        """Read and encode the data of `evaluate`."""
+        self._required_blueprint().require()
+        feed = self._required_feed().with_columns(text, target)
+        if is_loader(x):
+            return LoaderBatches(x, feed)
+        return feed.batches(feed.read(split_of(x, "test") if y is None else x, y), batch_size)
+
+    def _say_notes(self, shown: list[Any]) -> None:
+        """Say what the task has noted, once, in calm lines."""
+        if self.task is None:
+            return
+        notes, self.task.notes = self.task.notes, []
+        for callback in shown:
+            for note in notes:
+                if hasattr(callback, "say"):
+                    callback.say(note)
+
+    def _restore(self, columns: dict[str, Any], has_pairs: bool, prepare: Any) -> None:
+        """Take up the choices of a saved model."""
+        feed = self._required_feed()
+        feed.columns, feed.has_pairs, feed.prepare = dict(columns), has_pairs, prepare
+        self._required_blueprint().is_settled = True
+
+    # Poutyne's verbs of one batch, which take rows
+
+    def train_on_batch(self, x: Any, y: Any = None, **options: Any) -> Any:
+        """Take one optimizer step on one batch: rows with a task, tensors without; answers as Poutyne does."""
+        if self.task is not None:
+            rows = self._required_feed().read(x, y)
+            self._settle(rows)
+            x, y = self._one_batch(rows)
+        return super().train_on_batch(x, y, **options)
+
+    def evaluate_on_batch(self, x: Any, y: Any = None, **options: Any) -> Any:
+        """Measure one batch: rows with a task, tensors without; answers as Poutyne does."""
+        if self.task is not None:
+            self._required_blueprint().require()
+            x, y = self._one_batch(self._required_feed().read(x, y))
+        return super().evaluate_on_batch(x, y, **options)
+
+    def predict_on_batch(self, x: Any, **options: Any) -> Any:
+        """Give the outputs for one batch: the logits of rows with a task, the network's outputs without."""
+        if self.task is not None:
+            return self.predict_logits(x, batch_size=max(len(x), 1))
+        return super().predict_on_batch(x, **options)
+
+    def _one_batch(self, rows: Rows) -> Any:
+        return next(iter(self._required_feed().batches(rows, len(rows))))
+
+    def _required_task(self) -> Task:
+        if self.task is None:
+            raise ArgumentError(
+                "this model has no task, so its outputs have no labels or probabilities.",
+                "a model with a task.",
+                'write Model(..., task="text-classification"), or use predict(x) for the outputs.',
+            )
+        return self.task
+
+    def _required_feed(self) -> Feed:
+        self._required_task()
+        assert self._feed is not None  # made together with the task
+        return self._feed
+
+    def _required_blueprint(self) -> "Blueprint":
+        self._required_task()
+        assert self._blueprint is not None  # made together with the task
+        return self._blueprint

@@ -1,0 +1,174 @@
+"""What a training leaves: a list of dicts, one per epoch, that also knows how the run went."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, SupportsIndex, overload
+
+from keraslike.tracking.curves import Series, draw_figure, save_figure, text_curve
+from keraslike.tracking.figures import figures_of, number
+from keraslike.tracking.logs import plain
+from keraslike.tracking.table import text_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+Row = dict[str, Any]
+
+
+class History(list[Row]):
+    """The epochs of a run: a list of dicts with Poutyne's keys, and Keras' `.history` and `.epoch` beside it.
+
+    It compares equal to a plain list of the same dicts, prints as a table with a curve of the loss, and adds up:
+    `first + second` has the rows and rates of both. A slice has the seed and the chosen rows.
+
+    Args:
+        rows: one dict per epoch, with `epoch` (from 1), `time` (seconds), `loss`, metrics, `val_loss`, `val_...`.
+        seed: the seed that makes the run again.
+        learning_rates: the rate of the first parameter group, one per optimizer step.
+        stop_reason: why the run ended before its last epoch; None if it did not.
+        validations: dicts like the rows for validations inside an epoch.
+        skipped_steps: optimizer steps left out, because their gradients were not finite.
+
+    Example:
+        >>> history = History([{"epoch": 1, "time": 2.0, "loss": 0.5}, {"epoch": 2, "time": 2.0, "loss": 0.25}])
+        >>> history[-1]["loss"], history.history["loss"], history.epoch
+        (0.25, [0.5, 0.25], [1, 2])
+        >>> history
+        <History: 2 epochs, loss 0.2500>
+    """
+
+    def __init__(
+        self,
+        rows: Iterable[Mapping[str, Any]] = (),
+        *,
+        seed: int | None = None,
+        learning_rates: Iterable[float] = (),
+        stop_reason: str | None = None,
+        validations: Iterable[Mapping[str, Any]] = (),
+        skipped_steps: int = 0,
+    ) -> None:
+        super().__init__(dict(row) for row in rows)
+        self.seed = seed
+        self.learning_rates = list(learning_rates)
+        self.stop_reason = stop_reason
+        self.validations = [dict(row) for row in validations]
+        self.skipped_steps = skipped_steps
+
+    @property
+    def history(self) -> dict[str, list[Any]]:
+        """The values by name, one per epoch, as Keras gives them; nan where an epoch lacks one."""
+        names = dict.fromkeys(name for row in self for name in row if name != "epoch")
+        return {name: [row.get(name, float("nan")) for row in self] for name in names}
+
+    @property
+    def epoch(self) -> list[int]:
+        """The numbers of the epochs, from 1."""
+        return [row["epoch"] for row in self]
+
+    def plot(self, path: str | Path | None = None) -> "Figure":
+        """Draw the loss and each metric over the epochs, training and validation in one panel.
+
+        Args:
+            path: a file to write, in the format that its ending says, such as .png, .svg or .pdf. None writes nothing.
+
+        Returns:
+            The figure, which a notebook shows by itself.
+
+        Raises:
+            MissingDependencyError: matplotlib is not installed.
+            ArgumentError: there is no format with this ending.
+            DataError: there is no epoch yet.
+        """
+        figure = draw_figure(self.epoch, self._series())
+        if path is not None:
+            save_figure(figure, Path(path))
+        return figure
+
+    def to_pandas(self) -> "pd.DataFrame":
+        """Give a table with a row per epoch and a column per name.
+
+        Example:
+            >>> History([{"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": 0.25}]).to_pandas().shape
+            (2, 2)
+        """
+        import pandas as pd
+
+        return pd.DataFrame(list(self))
+
+    def to_json(self) -> dict[str, Any]:
+        """Give everything as plain data, which `json` can write and `from_json` reads.
+
+        Example:
+            >>> History.from_json(History([{"epoch": 1, "loss": 0.5}], seed=7).to_json()).seed
+            7
+        """
+        return {
+            "rows": [{name: plain(value) for name, value in row.items()} for row in self],
+            "seed": self.seed,
+            "learning_rates": list(self.learning_rates),
+            "stop_reason": self.stop_reason,
+            "validations": [{name: plain(value) for name, value in row.items()} for row in self.validations],
+            "skipped_steps": self.skipped_steps,
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """Give the history that `to_json` told."""
+        return cls(**value)
+
+    def copy(self) -> Self:
+        """Give an independent history of the same run; values within the rows are shared."""
+        return type(self)(self, **self._beside())
+
+    def __add__(self, other: list[Any]) -> Self:  # type: ignore[override]  # list allows lists of anything here
+        total = self.copy()
+        total += other
+        return total
+
+    def __iadd__(self, other: Iterable[Row]) -> Self:  # type: ignore[misc,override]  # as above
+        self.extend(dict(row) for row in other)
+        if isinstance(other, History):
+            self.seed = other.seed if self.seed is None else self.seed
+            self.learning_rates += other.learning_rates
+            self.stop_reason = other.stop_reason
+            self.validations += other.validations
+            self.skipped_steps += other.skipped_steps
+        return self
+
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> Row: ...
+    @overload
+    def __getitem__(self, index: slice) -> Self: ...
+    def __getitem__(self, index: SupportsIndex | slice) -> Row | Self:
+        if isinstance(index, slice):
+            return type(self)(super().__getitem__(index), seed=self.seed)
+        return super().__getitem__(index)
+
+    def __repr__(self) -> str:
+        last = figures_of(self[-1]) if self else {}
+        losses = [f"{name} {number(last[name])}" for name in ("loss", "val_loss") if name in last]
+        epochs = "1 epoch" if len(self) == 1 else f"{len(self)} epochs"
+        return f"<History: {', '.join([epochs, *losses])}>"
+
+    def __str__(self) -> str:
+        if not self:
+            return "History: no epochs yet."
+        losses = [series for series in self._series() if series.name in {"loss", "val_loss"}]
+        parts = [text_table(list(self)), text_curve(self.epoch, losses)]
+        if self.stop_reason:
+            parts.append(f"Stopped: {self.stop_reason}")
+        return "\n\n".join(part for part in parts if part)
+
+    def _series(self) -> list[Series]:
+        names = dict.fromkeys(name for row in self for name in figures_of(row))
+        return [Series(name, [float(row.get(name, "nan")) for row in self]) for name in names]
+
+    def _beside(self) -> dict[str, Any]:
+        return {
+            "seed": self.seed,
+            "learning_rates": self.learning_rates,
+            "stop_reason": self.stop_reason,
+            "validations": self.validations,
+            "skipped_steps": self.skipped_steps,
+        }

@@ -1,0 +1,1 @@
+"""The specification of keraslike; `python -m tests` checks everything."""

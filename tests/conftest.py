@@ -1,0 +1,57 @@
+"""What every test may ask for: tiny models made from configs, and texts whose labels can be learned."""
+
+import os
+
+# Before torch and transformers are imported: they read these once.
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["HF_DATASETS_OFFLINE"] = "1"
+os.environ["MPLBACKEND"] = "Agg"
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+from pathlib import Path
+
+import pytest
+
+from tests.tiny import make_tiny_bert, make_tiny_distilbert, make_tiny_gpt2, make_tiny_roberta, texts_with_labels
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what needs a GPU where there is none."""
+    if not any("gpu" in item.keywords for item in items):
+        return
+    import torch
+
+    if not torch.cuda.is_available():
+        for item in items:
+            if "gpu" in item.keywords:
+                item.add_marker(pytest.mark.skip(reason="there is no GPU"))
+
+
+@pytest.fixture(scope="session")
+def texts_and_labels() -> tuple[list[str], list[str]]:
+    """40 short texts, 20 "good" and 20 "bad" ones in turn, that a tiny model can tell apart."""
+    return texts_with_labels()
+
+
+@pytest.fixture(scope="session")
+def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with a BERT body of two layers, 32 wide, with dropout, and its tokenizer; it has no head."""
+    return make_tiny_bert(tmp_path_factory.mktemp("models") / "tiny-bert")
+
+
+@pytest.fixture(scope="session")
+def tiny_distilbert(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with a DistilBERT body, as `tiny_bert`; its network takes no token_type_ids."""
+    return make_tiny_distilbert(tmp_path_factory.mktemp("models") / "tiny-distilbert")
+
+
+@pytest.fixture(scope="session")
+def tiny_roberta(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with a RoBERTa body, as `tiny_bert`; its positions start behind the padding token's id."""
+    return make_tiny_roberta(tmp_path_factory.mktemp("models") / "tiny-roberta")
+
+
+@pytest.fixture(scope="session")
+def tiny_gpt2(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with a GPT-2 body; its tokenizer has no padding token, as GPT-2's own."""
+    return make_tiny_gpt2(tmp_path_factory.mktemp("models") / "tiny-gpt2")

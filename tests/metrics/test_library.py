@@ -1,0 +1,137 @@
+"""`LibraryMetric`: functions of scikit-learn and scipy, with what each wants to see."""
+
+import math
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+from scipy.special import expit, softmax
+from sklearn import metrics as sk
+
+from keraslike.errors import ArgumentError
+from keraslike.metrics import LibraryMetric
+from keraslike.metrics.library import library_names
+
+SINGLE, MULTI, REGRESSION = "single_label_classification", "multi_label_classification", "regression"
+RANDOM = np.random.default_rng(3)
+LOGITS = RANDOM.normal(size=(30, 3))
+IDS = RANDOM.integers(3, size=30)
+PROBABILITIES = softmax(LOGITS, 1)
+POSITIVE = softmax(LOGITS[:, :2], 1)[:, 1]
+YES_NO = RANDOM.integers(2, size=(30, 3))
+
+
+def value(function: Any, logits: np.ndarray, targets: np.ndarray, problem_type: str) -> float:
+    """Give the function's value over three ragged batches."""
+    metric = LibraryMetric(function, problem_type)
+    for rows in (slice(0, 13), slice(13, 14), slice(14, 30)):
+        metric.update(logits[rows], targets[rows])
+    return metric.compute()
+
+
+@pytest.mark.parametrize(
+    ("function", "expected"),
+    [
+        (sk.balanced_accuracy_score, sk.balanced_accuracy_score(IDS, LOGITS.argmax(1))),
+        (sk.cohen_kappa_score, sk.cohen_kappa_score(IDS, LOGITS.argmax(1))),
+        (sk.f1_score, sk.f1_score(IDS, LOGITS.argmax(1), average="macro")),
+        (partial(sk.f1_score, average="micro"), sk.f1_score(IDS, LOGITS.argmax(1), average="micro")),
+        (sk.roc_auc_score, sk.roc_auc_score(IDS, PROBABILITIES, multi_class="ovr")),
+        (partial(sk.roc_auc_score, multi_class="ovo"), sk.roc_auc_score(IDS, PROBABILITIES, multi_class="ovo")),
+        (sk.log_loss, sk.log_loss(IDS, PROBABILITIES)),
+        (sk.top_k_accuracy_score, sk.top_k_accuracy_score(IDS, PROBABILITIES)),
+        (sk.hinge_loss, sk.hinge_loss(IDS, LOGITS)),
+    ],
+    ids=str,
+)
+def test_several_classes(function: Any, expected: float) -> None:
+    """Functions of classes get classes, those of scores all probabilities; averages are over classes."""
+    assert value(function, LOGITS, IDS, SINGLE) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("function", "expected"),
+    [
+        (sk.f1_score, sk.f1_score(IDS % 2, POSITIVE > 0.5)),
+        (sk.roc_auc_score, sk.roc_auc_score(IDS % 2, POSITIVE)),
+        (sk.average_precision_score, sk.average_precision_score(IDS % 2, POSITIVE)),
+        (sk.brier_score_loss, sk.brier_score_loss(IDS % 2, POSITIVE)),
+        (sk.log_loss, sk.log_loss(IDS % 2, POSITIVE)),
+        (sk.hinge_loss, sk.hinge_loss(IDS % 2, LOGITS[:, 1] - LOGITS[:, 0])),
+    ],
+    ids=str,
+)
+def test_two_classes(function: Any, expected: float) -> None:
+    """Functions of scores get the second class's probability; F1 is that of the second class, as typed."""
+    assert value(function, LOGITS[:, :2], IDS % 2, SINGLE) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("function", "expected"),
+    [
+        (sk.hamming_loss, sk.hamming_loss(YES_NO, LOGITS > 0)),
+        (sk.jaccard_score, sk.jaccard_score(YES_NO, LOGITS > 0, average="macro")),
+        (sk.roc_auc_score, sk.roc_auc_score(YES_NO, expit(LOGITS))),
+        (sk.label_ranking_loss, sk.label_ranking_loss(YES_NO, expit(LOGITS))),
+    ],
+    ids=str,
+)
+def test_several_labels(function: Any, expected: float) -> None:
+    """Functions of scores get each label's probability, others zeros and ones."""
+    assert value(function, LOGITS, YES_NO, MULTI) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("function", "expected"),
+    [
+        (sk.explained_variance_score, sk.explained_variance_score(LOGITS[:, 1], LOGITS[:, 0])),
+        (stats.kendalltau, stats.kendalltau(LOGITS[:, 1], LOGITS[:, 0]).statistic),
+    ],
+    ids=str,
+)
+def test_values(function: Any, expected: float) -> None:
+    """In regression functions get the values; of scipy's results the statistic is taken."""
+    assert value(function, LOGITS[:, :1], LOGITS[:, 1], REGRESSION) == pytest.approx(expected, abs=1e-12)
+
+
+def test_classes_that_a_set_lacks_are_known_from_the_logits() -> None:
+    """The log loss of a set in which a class is missing is computed over all the network's classes."""
+    assert value(sk.log_loss, LOGITS, IDS % 2, SINGLE) == pytest.approx(
+        sk.log_loss(IDS % 2, PROBABILITIES, labels=range(3)), abs=1e-12
+    )
+
+
+def test_an_undefined_value_is_nan_without_a_warning() -> None:
+    """The area under the curve of one class only is NaN, calmly."""
+    assert math.isnan(value(sk.roc_auc_score, LOGITS[:, :2], IDS * 0, SINGLE))
+
+
+def test_a_function_that_gives_no_number_is_refused() -> None:
+    """A table is no metric; the error says so."""
+    with pytest.raises(ArgumentError, match="'confusion_matrix' gives a ndarray"):
+        value(sk.confusion_matrix, LOGITS, IDS, SINGLE)
+
+
+@pytest.mark.parametrize("name", ["roc_auc_score", "log_loss", "r2_score", "v_measure_score", "kendalltau"])
+def test_names_of_numbers_are_known(name: str) -> None:
+    """Functions that compare targets with predictions and give a number may be named."""
+    assert name in library_names()
+
+
+@pytest.mark.parametrize("name", ["confusion_matrix", "roc_curve", "get_scorer", "silhouette_score", "auc"])
+def test_names_of_other_things_are_not(name: str) -> None:
+    """Tables, curves and what needs no targets are no metrics."""
+    assert name not in library_names()
+
+
+def test_a_batch_without_a_label_adds_nothing() -> None:
+    """Targets of -100 are left out before the library sees them."""
+    metric = LibraryMetric(sk.balanced_accuracy_score, SINGLE)
+
+    metric.update(LOGITS, IDS)
+    metric.update(torch.zeros(2, 3), torch.tensor([-100, -100]))
+
+    assert metric.compute() == pytest.approx(sk.balanced_accuracy_score(IDS, LOGITS.argmax(1)), abs=1e-12)

@@ -1,0 +1,155 @@
+"""`get_metrics`: every way to say a metric."""
+
+from functools import partial
+
+import poutyne
+import pytest
+import torch
+import torchmetrics
+from scipy import stats
+from sklearn import metrics as sk
+from torch import Tensor, nn
+
+from keraslike.errors import ArgumentError
+from keraslike.losses import CrossEntropy
+from keraslike.metrics import REGISTRY, Accuracy, get_metrics
+
+SINGLE, REGRESSION = "single_label_classification", "regression"
+
+
+def share_of_zeros(y_pred: Tensor, y_true: Tensor) -> Tensor:
+    """Stands for a user's function of (y_pred, y_true)."""
+    return (y_true == 0).float().mean()
+
+
+@pytest.mark.parametrize("name", REGISTRY)
+def test_a_registered_name_keeps_its_spelling(name: str) -> None:
+    """The metric is shown as it was typed, and knows the problem type."""
+    problem_type = SINGLE if REGISTRY[name].is_of_classes else REGRESSION
+
+    ((shown, metric),) = get_metrics([name], problem_type)
+
+    assert (shown, type(metric), metric.problem_type) == (name, REGISTRY[name], problem_type)
+
+
+@pytest.mark.parametrize(
+    ("given", "shown", "function"),
+    [
+        ("balanced_accuracy_score", "balanced_accuracy_score", sk.balanced_accuracy_score),
+        ("cohen_kappa", "cohen_kappa", sk.cohen_kappa_score),
+        ("kendalltau", "kendalltau", stats.kendalltau),
+        (sk.matthews_corrcoef, "matthews_corrcoef", sk.matthews_corrcoef),
+        (stats.pearsonr, "pearsonr", stats.pearsonr),
+        (("kappa", sk.cohen_kappa_score), "kappa", sk.cohen_kappa_score),
+        (("kappa", "cohen_kappa_score"), "kappa", sk.cohen_kappa_score),
+    ],
+    ids=str,
+)
+def test_library_functions(given: object, shown: str, function: object) -> None:
+    """scikit-learn's and scipy's functions are taken by name or themselves, alone or with a name."""
+    ((name, metric),) = get_metrics([given], SINGLE)
+
+    assert (name, metric.function) == (shown, function)
+
+
+def test_a_partial_keeps_its_functions_name() -> None:
+    """A function with some keywords given is named as the function."""
+    beta = partial(sk.fbeta_score, beta=2, average="micro")
+
+    ((name, metric),) = get_metrics([beta], SINGLE)
+
+    assert name == "fbeta_score"
+    assert metric.function is beta
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        (share_of_zeros, "share_of_zeros"),
+        (poutyne.FBeta(metric="fscore", average="macro"), "fscore_macro"),
+        (poutyne.SKLearnMetrics([sk.accuracy_score]), ["accuracy_score"]),
+        (torchmetrics.PearsonCorrCoef(), "pearson_corr_coef"),
+        (("mine", share_of_zeros), "mine"),
+    ],
+    ids=["function", "Poutyne's", "scikit-learn's in Poutyne", "torchmetrics'", "named"],
+)
+def test_objects_and_functions_pass_through(given: object, shown: object) -> None:
+    """Metrics of Poutyne and torchmetrics and other functions come back themselves, under Poutyne's name for them."""
+    ((name, metric),) = get_metrics([given], SINGLE)
+
+    assert name == shown
+    assert metric is (given[1] if isinstance(given, tuple) else given)
+
+
+def test_objects_of_ours_learn_the_problem_type() -> None:
+    """A metric object that was not told what logits mean is told; one that was keeps its own."""
+    told, untold = Accuracy("multi_label_classification"), Accuracy()
+
+    get_metrics([told, untold], SINGLE)
+
+    assert (told.problem_type, untold.problem_type) == ("multi_label_classification", SINGLE)
+
+
+def test_classes_are_made() -> None:
+    """A metric's class stands for an object of it."""
+    metrics = dict(get_metrics([Accuracy, torchmetrics.MeanSquaredError, CrossEntropy]))
+
+    assert [type(metric) for metric in metrics.values()] == [Accuracy, torchmetrics.MeanSquaredError, CrossEntropy]
+
+
+def test_a_loss_is_a_metric_too() -> None:
+    """A loss's name gives the loss, whose epoch value is exact."""
+    ((name, metric),) = get_metrics("cross_entropy")
+
+    assert (name, type(metric)) == ("cross_entropy", CrossEntropy)
+
+
+def test_none_is_no_metric() -> None:
+    """None and an empty list ask for nothing."""
+    assert get_metrics(None) == get_metrics([]) == []
+
+
+def test_all_kinds_together_in_plain_poutyne() -> None:
+    """What `get_metrics` gives is what `epoch_metrics` takes, with the values of their libraries."""
+    logits, y = torch.randn(20, 3, generator=torch.Generator().manual_seed(0)), torch.arange(20) % 3
+    torchs = torchmetrics.classification.MulticlassAccuracy(3, average="micro")
+    metrics = get_metrics(
+        ["acc", "roc_auc_score", share_of_zeros, torchs, poutyne.FBeta(metric="fscore", average="micro")], SINGLE
+    )
+    model = poutyne.Model(nn.Identity(), None, CrossEntropy(), epoch_metrics=metrics)
+
+    logs = model.evaluate(logits, y, batch_size=8, return_dict_format=True, verbose=False)
+
+    accuracy = sk.accuracy_score(y, logits.argmax(1))
+    names = ["test_acc", "test_multiclass_accuracy", "test_fscore_micro", "test_share_of_zeros"]
+    assert [logs[name] for name in names] == pytest.approx([accuracy] * 3 + [7 / 20], abs=1e-6)
+    assert logs["test_roc_auc_score"] == pytest.approx(
+        sk.roc_auc_score(y, logits.softmax(1), multi_class="ovr"), abs=1e-12
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "what", "do"),
+    [
+        ("acuracy", "no metric named 'acuracy'", "did you mean 'accuracy'?"),
+        ("balanced_acuracy_score", "no metric named", "did you mean 'balanced_accuracy_score'?"),
+        ("confusion_matrix", "no metric named", "metrics=['accuracy']"),
+        ("zzzzzz", "no metric named 'zzzzzz'", "metrics=['accuracy']"),
+        ("top5", "'top5' is one of Poutyne's", "batch_metrics=['top5']"),
+        (3, "given as 3, a int", "metrics=['accuracy']"),
+        (torchmetrics.classification.MulticlassAccuracy, "cannot be made without arguments", "MulticlassAccuracy(...)"),
+    ],
+    ids=str,
+)
+def test_what_is_not_understood_is_answered(given: object, what: str, do: str) -> None:
+    """The error repeats what was given and says a line to type."""
+    with pytest.raises(ArgumentError, match=what) as error:
+        get_metrics([given])
+
+    assert do in error.value.do
+
+
+def test_a_metric_of_classes_is_refused_for_regression() -> None:
+    """What cannot mean anything is an error before training starts."""
+    with pytest.raises(ArgumentError, match="'f1_macro' compares classes"):
+        get_metrics(["f1"], REGRESSION)

@@ -1,0 +1,135 @@
+"""Makes tiny models and tokenizers from configs, in folders as a hub would hold them; no network is needed.
+
+They are drawn with a fixed seed, and the caller's random numbers are left as they were.
+"""
+
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+MAX_LENGTH = 64
+WIDTH = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+
+
+def texts_with_labels() -> tuple[list[str], list[str]]:
+    """Give 40 short texts of different lengths and their labels, "good" and "bad" in turn."""
+    good = ["wonderful", "great", "delightful", "superb", "moving"]
+    bad = ["terrible", "awful", "boring", "dreadful", "clumsy"]
+    frames = ["a {} film", "the story was {} from the first scene", "what a {} cast !", "i found the ending {} ."]
+    texts, labels = [], []
+    for frame, (cheer, boo) in product(frames, zip(good, bad, strict=True)):
+        texts += [frame.format(cheer), frame.format(boo)]
+        labels += ["good", "bad"]
+    return texts, labels
+
+
+def make_tiny_bert(folder: Path) -> Path:
+    """Save a BERT body and its tokenizer in `folder`, and give it back."""
+    from transformers import BertConfig, BertModel
+
+    tokenizer = make_tokenizer("[CLS]", "[SEP]", "[PAD]", "[UNK]", "[MASK]", second_segment=1)
+    config = BertConfig(
+        vocab_size=len(tokenizer), max_position_embeddings=MAX_LENGTH, pad_token_id=tokenizer.pad_token_id, **WIDTH
+    )
+    return save(BertModel, config, tokenizer, folder)
+
+
+def make_tiny_distilbert(folder: Path) -> Path:
+    """Save a DistilBERT body and its tokenizer in `folder`, and give it back."""
+    from transformers import DistilBertConfig, DistilBertModel
+
+    tokenizer = make_tokenizer("[CLS]", "[SEP]", "[PAD]", "[UNK]", "[MASK]")
+    config = DistilBertConfig(
+        vocab_size=len(tokenizer),
+        max_position_embeddings=MAX_LENGTH,
+        pad_token_id=tokenizer.pad_token_id,
+        dim=32,
+        n_layers=2,
+        n_heads=2,
+        hidden_dim=64,
+    )
+    return save(DistilBertModel, config, tokenizer, folder)
+
+
+def make_tiny_roberta(folder: Path) -> Path:
+    """Save a RoBERTa body and its tokenizer in `folder`, and give it back."""
+    from transformers import RobertaConfig, RobertaModel
+
+    tokenizer = make_tokenizer("<s>", "</s>", "<pad>", "<unk>", "<mask>")
+    config = RobertaConfig(
+        vocab_size=len(tokenizer),
+        max_position_embeddings=MAX_LENGTH + tokenizer.pad_token_id + 1,  # positions start behind the padding's id
+        type_vocab_size=1,
+        pad_token_id=tokenizer.pad_token_id,
+        bos_token_id=tokenizer.cls_token_id,
+        eos_token_id=tokenizer.sep_token_id,
+        **WIDTH,
+    )
+    return save(RobertaModel, config, tokenizer, folder)
+
+
+def make_tiny_gpt2(folder: Path) -> Path:
+    """Save a GPT-2 body and its tokenizer, which has no padding token, in `folder`, and give it back."""
+    from transformers import GPT2Config, GPT2Model, PreTrainedTokenizerFast
+
+    end = "<|endoftext|>"
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=train_word_pieces(end, [end]),
+        model_max_length=MAX_LENGTH,
+        model_input_names=["input_ids", "attention_mask"],
+        unk_token=end,
+        bos_token=end,
+        eos_token=end,
+    )
+    ids = {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id}
+    config = GPT2Config(vocab_size=len(tokenizer), n_positions=MAX_LENGTH, n_embd=32, n_layer=2, n_head=2, **ids)
+    return save(GPT2Model, config, tokenizer, folder)
+
+
+def make_tokenizer(cls: str, sep: str, pad: str, unknown: str, mask: str, second_segment: int | None = None) -> Any:
+    """Train a tokenizer that frames texts and pairs by `cls` and `sep`, as BERT's does."""
+    from tokenizers.processors import TemplateProcessing
+    from transformers import PreTrainedTokenizerFast
+
+    backend = train_word_pieces(unknown, [pad, unknown, cls, sep, mask])
+    second = second_segment or 0
+    backend.post_processor = TemplateProcessing(
+        single=f"{cls}:0 $A:0 {sep}:0",
+        pair=f"{cls}:0 $A:0 {sep}:0 $B:{second} {sep}:{second}",
+        special_tokens=[(cls, backend.token_to_id(cls)), (sep, backend.token_to_id(sep))],
+    )
+    segments = [] if second_segment is None else ["token_type_ids"]
+    return PreTrainedTokenizerFast(
+        tokenizer_object=backend,
+        model_max_length=MAX_LENGTH,
+        model_input_names=["input_ids", *segments, "attention_mask"],
+        cls_token=cls,
+        sep_token=sep,
+        pad_token=pad,
+        unk_token=unknown,
+        mask_token=mask,
+    )
+
+
+def train_word_pieces(unknown: str, special: list[str]) -> Any:
+    """Train 200 word pieces on the texts that the tests use."""
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+
+    backend = Tokenizer(models.WordPiece(unk_token=unknown))
+    backend.normalizer = normalizers.BertNormalizer(lowercase=True)
+    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    trainer = trainers.WordPieceTrainer(vocab_size=200, special_tokens=special, show_progress=False)
+    backend.train_from_iterator(texts_with_labels()[0], trainer)
+    return backend
+
+
+def save(body: Any, config: Any, tokenizer: Any, folder: Path) -> Path:
+    """Draw the body's weights from a fixed seed and save it with its tokenizer."""
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = body(config)
+    network.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
