@@ -7,7 +7,7 @@ import poutyne
 from keraslike.model import Model
 
 
-class ModelBundle(poutyne.ModelBundle):  # type: ignore[misc]  # poutyne is untyped
+class ModelBundle(poutyne.ModelBundle):
     """Poutyne's `ModelBundle`, whose `from_network` builds a `keraslike.Model` instead of a `poutyne.Model`.
 
     Its directory, logs, checkpoints and resuming are Poutyne's own code, which pickles and unpickles its own files.
@@ -38,7 +38,8 @@ class ModelBundle(poutyne.ModelBundle):  # type: ignore[misc]  # poutyne is unty
         Returns:
             A `ModelBundle`.
         """
-        bundle = super().from_network(directory, network, device=None, optimizer=None, **arguments)
+        no_optimizer: Any = None  # theirs is replaced, and its annotation does not allow what its code does
+        bundle = super().from_network(directory, network, device=None, optimizer=no_optimizer, **arguments)
         theirs = bundle.model
         bundle.model = Model(
             network,

@@ -1,7 +1,9 @@
-"""Finds the nearest name to a misspelt one, and says so in an error's third line."""
+"""Reads signatures, and finds the nearest name to a misspelt one."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
+from inspect import signature
+from typing import Any
 
 
 def nearest(name: str, choices: Iterable[str]) -> str | None:
@@ -27,6 +29,16 @@ def did_you_mean(name: str, choices: Iterable[str], otherwise: str | None = None
     """
     match = nearest(name, choices)
     return f"did you mean {match!r}?" if match is not None else otherwise
+
+
+def parameters_of(function: Callable[..., Any]) -> list[str]:
+    """Give the names in a verb's signature that a user can write.
+
+    Example:
+        >>> parameters_of(did_you_mean)
+        ['name', 'choices', 'otherwise']
+    """
+    return [name for name in signature(function).parameters if name not in ("self", "options")]
 
 
 def _fold(name: str) -> str:

@@ -1,36 +1,23 @@
 """`Model`: fit, evaluate, predict. The facade, which knows rooms, not libraries."""
 
 import os
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
-from inspect import signature
+from collections.abc import Sequence
 from typing import Any, Self, Unpack
 
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-from keraslike.checkpoint import SavingVerbs, given_again, read_manifest
+from keraslike.calling import parameters_of
 from keraslike.checks import check_bound, check_numbers, check_options
 from keraslike.data.plain import evaluation_batches, plain_batches, prediction_batches
-from keraslike.engine.display import close, display
 from keraslike.engine.random_state import draw_seed, seeded
-from keraslike.errors import ArgumentError, NotFittedError
 from keraslike.metrics import get_metrics
-from keraslike.recipes import (
-    EvaluateOptions,
-    FitOptions,
-    Recipe,
-    default_recipe,
-    make_optimizer,
-    plan_run,
-    rate_put_back,
-    set_rate_and_decay,
-)
-from keraslike.tasks import as_task, task_from_state
+from keraslike.recipes import EvaluateOptions, FitOptions, Recipe, default_recipe, make_optimizer
+from keraslike.tasks import as_task
 from keraslike.tasks.blueprint import Blueprint
 from keraslike.tasks.feed import Feed
 from keraslike.tasks.network import as_network, default_loss, wrapped
-from keraslike.tasks.verbs import TaskVerbs
+from keraslike.tasks.saving import SavingVerbs
 from keraslike.tracking.history import History
 
 UNBUILT = frozenset(
@@ -40,7 +27,7 @@ UNBUILT = frozenset(
 """Poutyne's attributes that exist only once the network does."""
 
 
-class Model(SavingVerbs, TaskVerbs):
+class Model(SavingVerbs):
     """A network that is trained, measured and asked in one line each; it is a `poutyne.Model`.
 
     Args:
@@ -58,8 +45,8 @@ class Model(SavingVerbs, TaskVerbs):
             functions, computed over the whole epoch, as fractions from 0 to 1; default: those that suit the task.
         batch_metrics: Poutyne's batch metrics (their accuracy is in percent).
         epoch_metrics: Poutyne's epoch metrics.
-        device: "auto" (an accelerator where there is one), a string, an int, a `torch.device`, Poutyne's list of GPUs, or
-            None to leave the network where it is.
+        device: "auto" (an accelerator where there is one), a string, an int, a `torch.device`, Poutyne's list of GPUs,
+            or None to leave the network where it is.
 
     Raises:
         ArgumentError: an argument is misspelt or does not fit.
@@ -107,11 +94,7 @@ class Model(SavingVerbs, TaskVerbs):
 
     def __getattr__(self, name: str) -> Any:
         if name in UNBUILT and vars(self).get("_blueprint") is not None:
-            raise NotFittedError(
-                f"there is no {name} yet: how large the network's head must be is not known before fit.",
-                "a fitted model, or labels that are known at the start.",
-                "call fit(...) first, or give Model(..., labels=[...]).",
-            )
+            self._blueprint.require(name)
         raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}")
 
     @property
@@ -142,7 +125,7 @@ class Model(SavingVerbs, TaskVerbs):
         if "network" not in vars(self):
             self._given["device"] = device
             return self
-        super().to(device)
+        super().to(device)  # type: ignore[no-untyped-call]  # Poutyne is untyped
         return self
 
     # fit
@@ -191,7 +174,7 @@ class Model(SavingVerbs, TaskVerbs):
             ArgumentError: an argument is misspelt or does not fit.
             DataError: the data cannot be read, or x and y do not fit together.
         """
-        check_options(options, FitOptions.__annotations__, "fit", _parameters(Model.fit))
+        check_options(options, FitOptions.__annotations__, "fit", parameters_of(Model.fit))
         check_numbers({"batch_size": batch_size, "micro_batch_size": micro_batch_size, "epochs": epochs, **options})
         seed = draw_seed() if seed is None else seed
         with seeded(seed):
@@ -223,7 +206,7 @@ class Model(SavingVerbs, TaskVerbs):
         Raises:
             ValueError: the model has no optimizer.
         """
-        check_options(options, FitOptions.__annotations__, "fit_generator", _parameters(Model.fit_generator))
+        check_options(options, FitOptions.__annotations__, "fit_generator", parameters_of(Model.fit_generator))
         check_numbers({"micro_batch_size": micro_batch_size, **options})
         seed = draw_seed() if seed is None else seed
         with seeded(seed):
@@ -238,62 +221,6 @@ class Model(SavingVerbs, TaskVerbs):
                 verbose,
                 dict(options),
             )
-
-    def fit_dataset(
-        self,
-        train_dataset: Any,
-        valid_dataset: Any = None,
-        *,
-        batch_size: int = 32,
-        num_workers: int = 0,
-        collate_fn: Callable[..., Any] | None = None,
-        dataloader_kwargs: dict[str, Any] | None = None,
-        **options: Any,
-    ) -> History:
-        """Train on a torch Dataset of pairs `(x, y)`, as Poutyne does; further arguments as in `fit_generator`."""
-        arguments = {"batch_size": batch_size, "num_workers": num_workers, "collate_fn": collate_fn}
-        arguments |= dataloader_kwargs or {}
-        train = DataLoader(train_dataset, **{"shuffle": True, **arguments})
-        valid = None if valid_dataset is None else DataLoader(valid_dataset, **arguments)
-        return self.fit_generator(train, valid, **options)
-
-    def _train(
-        self,
-        batches: Any,
-        valid_batches: Any,
-        epochs: int | None,
-        micro_batch_size: int | None,
-        learning_rate: float | None,
-        callbacks: Sequence[Any] | None,
-        seed: int,
-        verbose: Any,
-        options: dict[str, Any],
-    ) -> History:
-        """Train on batches; the random state is seeded already."""
-        if self.optimizer is None:
-            raise ArgumentError("Impossible to fit when optimizer is None.", "an optimizer.", 'give optimizer="auto".')
-        shown = display(verbose, options.get("progress_options"))
-        history = History(seed=seed)
-        run = plan_run(
-            batches,
-            valid_batches,
-            [*shown, *(callbacks or [])],
-            history,
-            self._recipe,
-            epochs,
-            micro_batch_size,
-            options,
-            epochs_before=len(self.history),
-        )
-        self._say_notes(shown)
-        set_rate_and_decay(self.optimizer, learning_rate, options.get("weight_decay"))
-        with rate_put_back(self.optimizer) if run.schedule is not None else nullcontext():
-            try:
-                self.train_run(run)
-            finally:
-                self.history = self.history + history
-                close(shown)
-        return history
 
     # evaluate and predict
 
@@ -325,8 +252,9 @@ class Model(SavingVerbs, TaskVerbs):
             NotFittedError: the network is not built yet.
             DataError: the data cannot be read, or x and y do not fit together.
         """
-        check_options(options, EvaluateOptions.__annotations__, "evaluate", _parameters(Model.evaluate))
-        wants = {name: value for name, value in options.items() if name not in ("text", "target", "dataloader_kwargs")}
+        check_options(options, EvaluateOptions.__annotations__, "evaluate", parameters_of(Model.evaluate))
+        ours = ("text", "target", "dataloader_kwargs")
+        wants: dict[str, Any] = {name: value for name, value in options.items() if name not in ours}
         if self.task is not None:
             batches = self._measured_batches(x, y, batch_size, options.get("text"), options.get("target"))
         else:
@@ -354,48 +282,13 @@ class Model(SavingVerbs, TaskVerbs):
             NotFittedError: the network is not built yet.
         """
         if self.task is not None:
-            check_options(options, (), "predict", _parameters(Model.predict))
+            check_options(options, (), "predict", parameters_of(Model.predict))
             return self._predict_rows(x, batch_size, verbose)
         if isinstance(x, (DataLoader, Dataset)):
             loader = x if isinstance(x, DataLoader) else DataLoader(x, batch_size=batch_size)
             return self.predict_generator(loader, verbose=verbose, **options)
         batches = prediction_batches(x, batch_size=batch_size, network=self.network)
         return self.predict_generator(batches, verbose=verbose, **options)
-
-    @classmethod
-    def load(
-        cls,
-        directory: str | os.PathLike[str],
-        *,
-        task: Any = None,
-        loss_function: Any = None,
-        metrics: Sequence[Any] | None = None,
-        prepare: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
-        device: Any = "auto",
-    ) -> Self:
-        """Read a model that `save` wrote.
-
-        Args:
-            directory: the directory.
-            task: the class of a task of your own, whose code the directory does not hold.
-            loss_function: the loss, where it was a function or object of your own.
-            metrics: the metrics, where some were functions or objects of your own.
-            prepare: the function that maps rows, where `fit` was given one.
-            device: as in `Model`.
-
-        Returns:
-            A model that predicts and evaluates as the saved one did.
-
-        Raises:
-            LoadError: there is no such directory, or it is damaged.
-            ArgumentError: something of your own has to be given again.
-        """
-        manifest = read_manifest(directory)
-        again = given_again(manifest, loss_function, metrics, prepare)
-        made = task_from_state(manifest["task"]["name"], manifest["task"]["state"], task)
-        model = cls(os.fspath(directory), task=made, max_length=manifest["max_length"], device=device, **again)
-        model._restore(manifest["columns"], manifest["has_pairs"], prepare)
-        return model
 
 
 def load(directory: str | os.PathLike[str], **arguments: Any) -> Model:
@@ -405,8 +298,3 @@ def load(directory: str | os.PathLike[str], **arguments: Any) -> Model:
 
 def _is_auto(value: Any) -> bool:
     return isinstance(value, str) and value == "auto"
-
-
-def _parameters(verb: Callable[..., Any]) -> list[str]:
-    """Give the names in a verb's signature."""
-    return [name for name in signature(verb).parameters if name not in ("self", "options")]

@@ -1,6 +1,6 @@
 """What is saved and how it is written: plain state in JSON and safetensors, never a pickle."""
 
 from keraslike.checkpoint.directory import MANIFEST, read_manifest, write_directory
-from keraslike.checkpoint.verbs import SavingVerbs, given_again
+from keraslike.checkpoint.manifest import given_again, manifest_of
 
-__all__ = ["MANIFEST", "SavingVerbs", "given_again", "read_manifest", "write_directory"]
+__all__ = ["MANIFEST", "given_again", "manifest_of", "read_manifest", "write_directory"]

@@ -1,8 +1,8 @@
 """Batches: what one optimizer step learns from, whole or cut into micro-batches.
 
-A batch offers `size` (examples) and `parts(micro_batch_size)`, which gives the pairs `(x, y)` that go through the network
-one after the other. `TensorBatches` and `FeatureBatches` are finite, sized iterables of batches with an order of their own;
-whatever else the user iterates over yields pairs, and `as_batch` makes a batch of each.
+A batch offers `size` (examples) and `parts(micro_batch_size)`, which gives the pairs `(x, y)` that go through the
+network one after the other. `TensorBatches` and `FeatureBatches` are finite, sized iterables of batches with an order
+of their own; whatever else the user iterates over yields pairs, and `as_batch` makes a batch of each.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -103,7 +103,7 @@ class OwnBatches:
         self.epoch = 1
 
     def __len__(self) -> int:
-        return -(-self.rows // self.batch_size)
+        return (self.rows + self.batch_size - 1) // self.batch_size
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the order of the next pass; epochs of a model's life are counted from 1."""

@@ -27,6 +27,7 @@ def as_dataset(
     target: Names | None = None,
     prepare: Prepare | None = None,
     labelled: bool = True,
+    pairs: bool | None = None,
 ) -> Rows:
     """Give any container as rows with the columns `text`, `text_pair` where there are pairs, and `target`.
 
@@ -45,6 +46,7 @@ def as_dataset(
         prepare: a function from a row (a dict of the user's own columns) to a row, called before columns are looked
             for. It is called anew whenever a row of a file or dataset is read, so it has to give the same each time.
         labelled: False for predicting: no target is looked for, and a row that is a pair is two texts.
+        pairs: whether a row that is a pair is two texts (True) or a text and its label; default: as told above.
 
     Raises:
         DataError: the rows cannot be read, x and y differ in length, or a text or target is missing or not of its kind.
@@ -57,15 +59,17 @@ def as_dataset(
         >>> as_dataset([("good", "yes"), ("bad", "no")])[1]
         {'text': 'bad', 'target': 'no'}
     """
-    if y is None and labelled and _is_x_and_y(x):
-        x, y = x
-    rows = read(x, y is not None or not labelled)
+    if y is None and (labelled or pairs is False) and _is_x_and_y(x):
+        x, y = x if labelled else (x[0], None)
+    rows = read(x, (y is not None or not labelled) if pairs is None else pairs)
     if not len(rows):
         raise DataError("x is empty: it holds no rows.", "at least one row.", "check how x was made.")
     if prepare is not None:
         rows = rows.prepared(prepare)
     if rows.named:
         rows = _with_our_names(rows, find_columns(_sample(rows), text, target, labelled and y is None))
+    elif not labelled:
+        rows = rows.replaced({name: rows.column(name) for name in rows.columns if name != "target"})
     if y is not None:
         rows = _with_targets(rows, read_targets(y))
     _check(rows, y is not None)

@@ -35,7 +35,7 @@ class Ragged:
 class Features(Sequence[Feature]):
     """The features of a data set: a sequence of dicts, stored by column.
 
-    A token takes 4 bytes a column; as a Python list it takes an 8-byte reference and mostly an integer object of its own.
+    A token takes 4 bytes a column; in a list it takes a reference of 8 bytes and mostly an integer object of its own.
 
     Args:
         features: one dict per feature, all with the same keys; sequences of integers are stored flat.
@@ -76,7 +76,8 @@ class Features(Sequence[Feature]):
 
     def column(self, key: str) -> Sequence[Any]:
         """Give one value of every feature, in order."""
-        return self._columns[key]
+        column: Sequence[Any] = self._columns[key]
+        return column
 
     def lengths(self, key: str = "input_ids") -> npt.NDArray[np.int64]:
         """Give the length of a ragged column for every feature, shape `(features,)`."""

@@ -27,7 +27,7 @@ def plain_batches(
 ) -> tuple[Any, Any]:
     """Give training and validation batches.
 
-    Arrays and tensors are sliced a batch at a time; a torch Dataset goes through a DataLoader; a DataLoader or generator
+    Arrays and tensors are sliced a batch at a time; a torch Dataset goes through a DataLoader; a loader or generator
     keeps its own batches and order.
 
     Raises:
@@ -52,7 +52,9 @@ def plain_batches(
         train, held = split_rows(count_rows(pair), validation_split, seed, _classes(pair[1]))
         valid = TensorBatches(take(pair, torch.from_numpy(held)), batch_size, None)
         pair = take(pair, torch.from_numpy(train))
-    return (TensorBatches(pair, batch_size, shuffled) if loading is None else _loader(pair, batch_size, seed, loading)), valid
+    return (
+        TensorBatches(pair, batch_size, shuffled) if loading is None else _loader(pair, batch_size, seed, loading)
+    ), valid
 
 
 def evaluation_batches(x: Any, y: Any, *, batch_size: int, network: nn.Module, loading: dict[str, Any] | None) -> Any:
@@ -92,7 +94,9 @@ def _loader(source: Any, batch_size: int, seed: int | None, loading: dict[str, A
         has_labels = any(name in dataset[0] for name in LABEL_NAMES)
         arguments["collate_fn"] = TransformerCollator(y_keys="labels" if has_labels else None)
     if seed is None:
-        loading = {name: value for name, value in loading.items() if name not in ("shuffle", "sampler", "batch_sampler")}
+        loading = {
+            name: value for name, value in loading.items() if name not in ("shuffle", "sampler", "batch_sampler")
+        }
     return DataLoader(dataset, **{**arguments, **loading})
 
 

@@ -1,4 +1,4 @@
-"""Numbers for a network without a task: arrays, frames and lists become tensors of the kind that its parameters need."""
+"""Numbers for a network without a task: arrays, frames and lists become tensors that suit its parameters."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +14,7 @@ from keraslike.errors import DataError
 def as_tensors(data: Any, network: nn.Module, *, is_target: bool = False) -> Any:
     """Give tensors of what a user gave as inputs or targets, containers kept.
 
-    Numpy arrays, frames and series, and lists of numbers become tensors; a tuple, a dict, or a list of arrays or tensors
+    Numpy arrays, frames, series and lists of numbers become tensors; a tuple, a dict, or a list of arrays or tensors
     stays one. Fractional numbers get the dtype of the network's parameters. Whole numbers and bools stay classes or ids
     (int64) as targets and where the network begins with an embedding; else they become fractional too.
 
@@ -53,7 +53,7 @@ def _tensor(data: Any) -> Tensor:
         values = _numbers(values)
     if values.dtype.kind not in "biuf":
         raise DataError(
-            f"without a task the data must be numbers, but they are {values.dtype.name} such as {values.flat[0]!r:.60}.",
+            f"without a task the data must be numbers, but they are {values.dtype.name}: {values.flat[0]!r:.60}.",
             "arrays, tensors, frames or lists of numbers.",
             'give Model(..., task="text-classification") for texts.',
         )

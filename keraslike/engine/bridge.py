@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import poutyne
 import torch
 from poutyne import CallbackList
@@ -15,12 +17,12 @@ from poutyne.framework.callbacks.policies import OptimizerPolicy
 from torch import nn
 
 from keraslike.engine import gradients
-from keraslike.engine.device import choose_device
+from keraslike.engine.device import choose_device, is_on_cpu
 from keraslike.engine.loop import Run, change_weights, train
 from keraslike.losses import as_loss
 
 
-class Engine(poutyne.Model):  # type: ignore[misc]  # poutyne is untyped
+class Engine(poutyne.Model):
     """A `poutyne.Model` that counts its losses and cuts its batches.
 
     Attributes:
@@ -42,11 +44,13 @@ class Engine(poutyne.Model):  # type: ignore[misc]  # poutyne is untyped
     ) -> None:
         """Set the model up once the network exists: all of `poutyne.Model.__init__` runs here."""
         loss = None if loss_function is None else as_loss(loss_function)
-        poutyne.Model.__init__(
-            self, network, optimizer, loss, batch_metrics=batch_metrics, epoch_metrics=epoch_metrics
+        super().__init__(  # type: ignore[no-untyped-call]  # Poutyne is untyped
+            network, optimizer, loss, batch_metrics=batch_metrics, epoch_metrics=epoch_metrics
         )
         chosen = choose_device(device, network)
-        if chosen is not None:
+        if chosen is not None and is_on_cpu(network) and str(chosen) == "cpu":
+            self.device = chosen  # nothing is moved that is already there
+        elif chosen is not None:
             self.to(chosen)
 
     # What the loop asks for
@@ -54,18 +58,19 @@ class Engine(poutyne.Model):  # type: ignore[misc]  # poutyne is untyped
     def forward_pass(self, x: Any) -> Any:
         """Send a tuple of inputs through the network, over several GPUs where Poutyne's `device=[...]` asks for it."""
         if self.other_device is not None:
-            outputs = nn.parallel.data_parallel(self.network, x, [self.device, *self.other_device])
+            devices: Any = [self.device, *self.other_device]
+            outputs = nn.parallel.data_parallel(self.network, x, devices)
         else:
             outputs = self.network(*x)
         return outputs if self.read_outputs is None else self.read_outputs(outputs)
 
-    def measure(self, outputs: Any, targets: Any) -> dict[str, float]:
-        """Update the metrics with one batch and give the batch metrics by name."""
+    def measure(self, outputs: Any, targets: Any) -> npt.NDArray[np.float64]:
+        """Update the metrics with one batch and give the batch metrics, in the order of `batch_metrics_names`."""
         with torch.no_grad():
-            values = self._compute_batch_metrics(outputs, targets)
+            values: npt.NDArray[np.float64] = self._compute_batch_metrics(outputs, targets)
             for metric in self.epoch_metrics:
                 metric.update(outputs, targets)
-        return dict(zip(self.batch_metrics_names, values, strict=True))
+        return values
 
     def epoch_values(self) -> dict[str, float]:
         """Give the loss and the metrics of the batches since the last call, and start them anew."""
@@ -97,7 +102,7 @@ class Engine(poutyne.Model):  # type: ignore[misc]  # poutyne is untyped
 
     def preprocess_input(self, x: Any, y: Any = None) -> Any:
         """Make tensors of arrays and move them to the device; any Mapping becomes a dict, which Poutyne knows."""
-        return super().preprocess_input(_plain(x), _plain(y))
+        return super().preprocess_input(_plain(x), _plain(y))  # type: ignore[no-untyped-call]  # Poutyne is untyped
 
     def _compute_loss_and_metrics(
         self,
@@ -112,7 +117,7 @@ class Engine(poutyne.Model):  # type: ignore[misc]  # poutyne is untyped
         x, y = self.preprocess_input(x, y)
         outputs = self.forward_pass(x)
         loss = self.loss_function(outputs, y)
-        metrics = list(self.measure(outputs, y).values())
+        metrics = self.measure(outputs, y)
         predictions = None
         if return_pred:
             predictions = poutyne.torch_to_numpy(outputs) if convert_to_numpy else outputs

@@ -28,3 +28,8 @@ def choose_device(device: Any, network: nn.Module) -> Any:
         return parameter.device
     accelerator = torch.accelerator.current_accelerator(check_available=True)
     return accelerator if accelerator is not None else torch.device("cpu")
+
+
+def is_on_cpu(network: nn.Module) -> bool:
+    """Tell whether all of a network stands on the CPU."""
+    return all(tensor.device.type == "cpu" for tensor in (*network.parameters(), *network.buffers()))

@@ -24,7 +24,7 @@ def close(shown: list[Any]) -> None:
 
 
 class Displayed(Engine):
-    """Evaluates and predicts from generators as Poutyne does, shown by our display; the random state stays as it was."""
+    """Evaluates and predicts from generators as Poutyne does, in our display, leaving the random state."""
 
     def evaluate_generator(
         self,
@@ -69,11 +69,13 @@ class Displayed(Engine):
             verbose: as in `fit`.
             progress_options: as in `fit`.
             callbacks: Poutyne's callbacks.
-            options: Poutyne's further arguments (steps, has_ground_truth, return_ground_truth, concatenate_returns, ...).
+            options: Poutyne's further arguments (steps, has_ground_truth, concatenate_returns, ...).
 
         Returns:
             What Poutyne gives: the outputs in their own structure, as numpy arrays.
         """
         shown = display(verbose, progress_options)
         with kept():
-            return super().predict_generator(generator, verbose=False, callbacks=[*shown, *(callbacks or [])], **options)
+            return super().predict_generator(
+                generator, verbose=False, callbacks=[*shown, *(callbacks or [])], **options
+            )

@@ -51,9 +51,8 @@ def prepare(model: Network, batch: Batch, micro_batch_size: int | None) -> list[
 
 def count_items(loss_function: Any, parts: list[Pair]) -> Count:
     """Count what the mean of the loss is over: items for a loss that counts, examples for a bare function."""
-    if isinstance(loss_function, Loss):
-        return sum(loss_function.count(y) for _, y in parts)
-    return sum(get_batch_size(x, y) for x, y in parts)
+    counts: list[Count] = [loss_function.count(y) for _, y in parts] if isinstance(loss_function, Loss) else []
+    return sum(counts) if counts else sum(get_batch_size(x, y) for x, y in parts)
 
 
 def add_gradients(model: Network, parts: list[Pair], step_count: Count | None) -> Learned:
@@ -69,14 +68,15 @@ def add_gradients(model: Network, parts: list[Pair], step_count: Count | None) -
     for x, y in parts:
         outputs = model.forward_pass(x)
         value, total, count = _loss_of(model.loss_function, outputs, y, get_batch_size(x, y), step_count)
-        value.backward()  # type: ignore[no-untyped-call]  # torch's own signature is untyped
+        value.backward()
         learned.append((outputs if len(parts) == 1 else detached(outputs), total, count))
-    total, count = sum(part[1] for part in learned), sum(part[2] for part in learned)
+    total = torch.stack([part[1] for part in learned]).sum() if len(learned) > 1 else learned[0][1]
+    items: Count = sum(part[2] for part in learned)
     if isinstance(model.loss_function, Loss):
-        model.loss_function.add(total, count)
+        model.loss_function.add(total, items)
     outputs = join([part[0] for part in learned])
     targets = join([y for _, y in parts])
-    return Learned(_mean(total, count), outputs, targets, sum(get_batch_size(x, y) for x, y in parts))
+    return Learned(_mean(total, items), outputs, targets, sum(get_batch_size(x, y) for x, y in parts))
 
 
 def _loss_of(
@@ -118,7 +118,7 @@ def detached(outputs: Any) -> Any:
 def join(parts: list[Any]) -> Any:
     """Put the outputs (or targets) of the parts together again, in the batch's order.
 
-    Tensors are joined along the first dimension; what has none (a loss inside the outputs, None) is taken from the last.
+    Tensors are joined along the first dimension; what has none (a loss among the outputs) is taken from the last part.
     """
     first = parts[0]
     if len(parts) == 1:
@@ -128,10 +128,12 @@ def join(parts: list[Any]) -> Any:
     if isinstance(first, Mapping):
         return _same_kind(first, {key: join([part[key] for part in parts]) for key in first})
     if isinstance(first, (tuple, list)):
-        return type(first)(join(list(values)) for values in zip(*parts, strict=True))
+        joined = [join(list(values)) for values in zip(*parts, strict=True)]
+        return type(first)(*joined) if hasattr(first, "_fields") else type(first)(joined)
     return parts[-1]
 
 
-def _same_kind(outputs: Mapping[str, Any], values: dict[str, Any]) -> Mapping[str, Any]:
+def _same_kind(outputs: Any, values: dict[str, Any]) -> Any:
     """Keep the class of transformers' outputs, whose fields are read as attributes too."""
-    return type(outputs)(**values) if is_dataclass(outputs) else values
+    kind: Any = type(outputs)
+    return kind(**values) if is_dataclass(kind) else values

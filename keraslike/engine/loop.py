@@ -2,9 +2,10 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from poutyne.framework.iterators import StepIterator, _get_step_iterator
@@ -19,7 +20,31 @@ from keraslike.tracking.logs import BatchLogs
 if TYPE_CHECKING:
     from poutyne.framework.callbacks.callbacks import CallbackList
 
-    from keraslike.engine.bridge import Engine
+
+class Learner(gradients.Network, Protocol):
+    """What the loop asks of the model."""
+
+    network: torch.nn.Module
+    optimizer: torch.optim.Optimizer
+    batch_metrics_names: list[str]
+    epoch_metrics_names: list[str]
+    stop_training: bool
+
+    def in_mode(self, *, training: bool) -> AbstractContextManager[None]:
+        """Set training or evaluation mode, and put the old one back."""
+        ...
+
+    def measure(self, outputs: Any, targets: Any) -> Iterable[float]:
+        """Update the metrics with one batch and give the batch metrics."""
+        ...
+
+    def epoch_values(self) -> dict[str, float]:
+        """Give loss and metrics of the epoch, and start them anew."""
+        ...
+
+    def run_validation(self, steps: Any, callbacks: "CallbackList") -> None:
+        """Measure the validation data."""
+        ...
 
 
 @dataclass
@@ -63,7 +88,7 @@ class _Advanced:
         return self.aside.iterate(self.source)
 
 
-def train(model: "Engine", run: Run) -> None:
+def train(model: Learner, run: Run) -> None:
     """Train a model.
 
     ::
@@ -96,9 +121,7 @@ def train(model: "Engine", run: Run) -> None:
     run.callbacks.on_train_end({})
 
 
-def _take_step(
-    model: "Engine", run: Run, batches: list[tuple[int, Batch]], schedule: LRScheduler | None
-) -> None:
+def _take_step(model: Learner, run: Run, batches: list[tuple[int, Batch]], schedule: LRScheduler | None) -> None:
     """Change the weights once, by the mean gradient of all the batches."""
     model.optimizer.zero_grad()
     parts_of = [gradients.prepare(model, batch, run.micro_batch_size) for _, batch in batches]
@@ -116,17 +139,19 @@ def _take_step(
             if schedule is not None:
                 schedule.step()
         times = {"batch": number, "size": learned.size, "time": time.perf_counter() - began}
-        run.callbacks.on_train_batch_end(number, BatchLogs({**times, "loss": learned.loss, **metrics}))
+        values = zip(model.batch_metrics_names, metrics, strict=True)
+        logs: Any = BatchLogs({**times, "loss": learned.loss, **dict(values)})
+        run.callbacks.on_train_batch_end(number, logs)
 
 
-def change_weights(model: "Engine", clip_norm: float | None) -> None:
+def change_weights(model: Learner, clip_norm: float | None) -> None:
     """Clip the gradients to a total norm of at most `clip_norm`, then take the optimizer's step."""
     if clip_norm is not None:
         torch.nn.utils.clip_grad_norm_(model.network.parameters(), clip_norm)
     model.optimizer.step()
 
 
-def validate(model: "Engine", run: Run) -> dict[str, float]:
+def validate(model: Learner, run: Run) -> dict[str, float]:
     """Measure the validation data, if there are any, and give their part of the epoch's row."""
     if run.valid_batches is None:
         return {}

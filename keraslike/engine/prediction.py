@@ -1,7 +1,8 @@
 """Sends batches through the network without learning: the way of predict."""
 
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Sized
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
 
 import torch
 from poutyne import CallbackList
@@ -9,12 +10,23 @@ from torch import Tensor
 
 from keraslike.data.batches import as_batch
 
-if TYPE_CHECKING:
-    from keraslike.engine.bridge import Engine
+
+class Predictor(Protocol):
+    """What is asked of the model."""
+
+    network: Any
+
+    def in_mode(self, *, training: bool) -> AbstractContextManager[None]:
+        """Set training or evaluation mode, and put the old one back."""
+        ...
+
+    def preprocess_input(self, x: Any) -> Any:
+        """Make tensors of arrays and move them to the network's device."""
+        ...
 
 
 def predict_batches(
-    model: "Engine",
+    model: Predictor,
     batches: Iterable[Any],
     predict_batch: Callable[[Any, dict[str, Tensor]], Tensor],
     callbacks: list[Any],
@@ -26,7 +38,7 @@ def predict_batches(
     """
     callback_list = CallbackList(callbacks)
     callback_list.set_model(model)
-    callback_list.set_params({"steps": len(batches) if hasattr(batches, "__len__") else None})
+    callback_list.set_params({"steps": len(batches) if isinstance(batches, Sized) else None})
     outputs = []
     with model.in_mode(training=False):
         callback_list.on_predict_begin({})

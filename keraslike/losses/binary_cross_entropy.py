@@ -31,6 +31,7 @@ class BinaryCrossEntropy(Loss):
     """
 
     problem_type = "multi_label_classification"
+    func = staticmethod(F.binary_cross_entropy_with_logits)  # under this name Poutyne keeps a loss's function
     weight: Tensor | None
     pos_weight: Tensor | None
 
@@ -53,7 +54,7 @@ class BinaryCrossEntropy(Loss):
 
     def _binary_cross_entropy(self, outputs: Tensor, targets: Tensor, reduction: str) -> Tensor:
         outputs, targets = match(outputs, targets)
-        return F.binary_cross_entropy_with_logits(
+        return self.func(
             outputs,
             targets,
             weight=None if self.weight is None else self.weight.to(outputs),

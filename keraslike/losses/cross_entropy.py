@@ -33,6 +33,7 @@ class CrossEntropy(Loss):
     """
 
     problem_type = "single_label_classification"
+    func = staticmethod(F.cross_entropy)  # under this name Poutyne keeps a loss's function
     weight: Tensor | None
 
     def __init__(self, weight: Tensor | None = None, ignore_index: int = -100, label_smoothing: float = 0.0) -> None:
@@ -61,7 +62,7 @@ class CrossEntropy(Loss):
 
     def _cross_entropy(self, outputs: Tensor, targets: Tensor, reduction: str) -> Tensor:
         outputs = full_precision(outputs)
-        return F.cross_entropy(
+        return self.func(
             outputs,
             _fitting(outputs, targets),
             weight=None if self.weight is None else self.weight.to(outputs),

@@ -33,7 +33,7 @@ PLAIN = Recipe(1e-3, 0.01, None, 0, None, 1)
 
 
 def default_recipe(has_task: bool, network: Any) -> Recipe:
-    """Give the recipe for a network: fine-tuning with a task, the transformers' rate without one, else torch's defaults.
+    """Give the recipe: fine-tuning with a task, its rate for a transformer without one, else torch's defaults.
 
     Example:
         >>> default_recipe(False, None).learning_rate, default_recipe(True, None).learning_rate

@@ -27,7 +27,8 @@ def make_optimizer(optimizer: Any, network: nn.Module, recipe: Recipe) -> Any:
 
     "auto" is AdamW with the recipe's rate and decay; biases and the parameters of normalisation layers do not decay.
     A name, or a dict such as `{"optim": "sgd", "lr": 0.1}`, keeps torch's own defaults (0.01 for SGD, as in Poutyne).
-    Both are `fused` where torch supports it, which changes no result beyond rounding. An object, and None, are given back.
+    Both are `fused` where torch supports it, which changes no result beyond rounding. An object, or None, is given
+    back as it is.
 
     Raises:
         ArgumentError: no optimizer has this name, or it does not take these arguments.

@@ -14,7 +14,8 @@ class FitOptions(TypedDict, total=False):
         shuffle: whether the training rows are shuffled anew in every epoch (default True).
         schedule: how the learning rate moves, per optimizer step: "linear", "cosine", "constant", ... Default: "linear"
             with a task, none without.
-        warmup: optimizer steps (int) or share of them (float) until the rate is at its highest (default 0.1 with a task).
+        warmup: optimizer steps (int) or share of them (float) until the rate is at its highest. Default: 0.1 with a
+            task.
         clip_norm: the largest total norm of the gradients (default 1.0 with a task; None does not clip).
         weight_decay: of all parameters but biases and norms (default 0.01).
         dataloader_kwargs: handed to torch's `DataLoader` (without a task).

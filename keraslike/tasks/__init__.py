@@ -1,70 +1,8 @@
 """What a network is for: one file per task, each one class behind a name."""
 
-from collections.abc import Sequence
-from typing import Any
-
-from keraslike.calling import did_you_mean
-from keraslike.data.labels import Labels
-from keraslike.errors import ArgumentError
 from keraslike.tasks.base import Task
+from keraslike.tasks.naming import TASKS, as_task, task_from_state
 from keraslike.tasks.text_classification import TextClassification
 from keraslike.tasks.transformer import TransformerTask
 
-TASKS: dict[str, type[Task]] = {task.name: task for task in (TextClassification,)}
-
 __all__ = ["TASKS", "Task", "TextClassification", "TransformerTask", "as_task", "task_from_state"]
-
-
-def as_task(task: Any, labels: Sequence[Any] | None = None) -> Task | None:
-    """Give the task behind a name (with its default options), a class, or an object; None where there is none.
-
-    Args:
-        task: a name of `TASKS`, a class derived from `Task`, an object of one, or None.
-        labels: the labels, where they are known.
-
-    Raises:
-        ArgumentError: no task has this name, or labels are given to what takes none.
-    """
-    found = _find_task(task)
-    if labels is None:
-        return found
-    if not isinstance(found, TransformerTask):
-        raise ArgumentError("labels are given, but there is no task that takes them.", 'task="text-classification".')
-    found.labels = Labels(labels)
-    return found
-
-
-def _find_task(task: Any) -> Task | None:
-    if task is None or isinstance(task, Task):
-        return task
-    if isinstance(task, type) and issubclass(task, Task):
-        return task()
-    if not isinstance(task, str) or task not in TASKS:
-        raise ArgumentError(
-            f"there is no task {task!r}.",
-            f"one of {', '.join(TASKS)}, or an object of a class derived from keraslike.Task.",
-            did_you_mean(str(task), TASKS),
-        )
-    return TASKS[task]()
-
-
-def task_from_state(name: str, state: dict[str, Any], given: Any = None) -> Task:
-    """Make a saved task again; one of the user's own has to be given, since its code is not in the directory.
-
-    Args:
-        name: the name under which it was saved.
-        state: what its `state` gave.
-        given: the class of the user's own task, or None.
-
-    Raises:
-        ArgumentError: the task is not one of ours, and its class is not given.
-    """
-    kind = given if given is not None else TASKS.get(name)
-    if kind is None:
-        raise ArgumentError(
-            f"the model was saved with a task of your own, {name!r}, whose code is not in the directory.",
-            "its class.",
-            "write load(directory, task=MyTask).",
-        )
-    task: Task = kind.from_state(state)
-    return task

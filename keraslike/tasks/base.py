@@ -6,8 +6,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from torch import Tensor, nn
 
-from keraslike.data.rows import Rows
 from keraslike.data.encoding import Features
+from keraslike.data.rows import Rows
 from keraslike.losses.base import Loss
 
 Feature = Mapping[str, Any]
@@ -17,12 +17,12 @@ Row = Mapping[str, Any]
 class Task:
     """What a network is for. A new task is a subclass in a file of its own.
 
-    The data's way through it: `learn` (labels and targets), `build` (network and tokenizer), `encode` (row -> features),
-    `pack` (many rows to one feature), `vary` (anew in each epoch), `collate` (features -> padded tensors), the network,
-    `loss`; and back: `predict_batch`, `decode` (outputs -> one result per row).
+    The data's way through it: `learn` (labels and targets), `build` (network and tokenizer), `encode` (row to
+    features), `pack` (many rows to one feature), `vary` (anew in each epoch), `collate` (features to padded tensors),
+    the network, `loss`; and back: `predict_batch`, `decode` (outputs to one result per row).
 
-    A *row* is what the user gave, a dict with `text`, `text_pair`, `target` or the user's own columns. A *feature* is what a
-    row became for the network: a dict whose sequences of integers are kept unpadded, with its row number under `row`.
+    A *row* is what the user gave, a dict with `text`, `text_pair`, `target` or the user's own columns. A *feature* is
+    what a row became for the network: a dict of unpadded sequences of integers, with its row number under `row`.
 
     Attributes:
         name: the word that stands for the task in `Model(..., task=name)`.
@@ -103,7 +103,7 @@ class Task:
         """Give the outputs that `decode` reads: the logits of a forward pass; a generating task generates."""
         return self.read_outputs(network(inputs))
 
-    def decode(self, outputs: Tensor, features: Features) -> list[Any]:
+    def decode(self, outputs: Tensor, features: Sequence[Feature]) -> list[Any]:
         """Turn the outputs of all features, `(features, ...)` on the CPU, into one result per row."""
         raise NotImplementedError(f"{type(self).__name__} does not say what outputs mean: write decode().")
 
@@ -119,5 +119,6 @@ class Task:
     def describe(self, network: Any) -> None:
         """Write what was learned into the network's configuration, for other readers."""
 
-    def save(self, directory: str) -> None:
-        """Write what is needed beside the weights, such as the tokenizer."""
+    def save(self, directory: str, network: Any) -> None:
+        """Write the network, and what is needed beside it, such as the tokenizer."""
+        network.save_pretrained(directory)

@@ -74,11 +74,11 @@ class Blueprint:
         self.is_settled = True
         return network
 
-    def require(self) -> nn.Module:
-        """Give the network, or the error that there is none yet."""
+    def require(self, name: str = "network") -> nn.Module:
+        """Give the network, or the error that there is none yet, nor anything else that needs it."""
         if self.network is None:
             raise NotFittedError(
-                "the network is not built yet: how large its head must be is not known before fit.",
+                f"there is no {name} yet: how large the network's head must be is not known before fit.",
                 "a fitted model, or labels that are known at the start.",
                 "call fit(...) first, or give Model(..., labels=[...]).",
             )

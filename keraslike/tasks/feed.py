@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader
 from keraslike.data.batches import Batch, FeatureBatch, FeatureBatches, PairBatch
 from keraslike.data.dataset import as_dataset
 from keraslike.data.labels import Labels
-from keraslike.data.rows import Rows
+from keraslike.data.rows import Rows, columns_of
 from keraslike.data.splits import as_split
 from keraslike.data.splitting import split_rows
 from keraslike.data.streams import is_stream, stream
@@ -30,13 +30,14 @@ class Feed:
         task: the task.
         columns: which of the user's columns became text, text_pair and target.
         prepare: the function that maps the user's rows; it is asked for again after loading.
+        has_pairs: whether the training data were pairs of texts; None before there were any.
     """
 
     def __init__(self, task: Task, columns: Mapping[str, Any] | None = None) -> None:
         self.task = task
         self.columns: dict[str, Any] = dict(columns or {})
         self.prepare: Prepare | None = None
-        self.has_pairs = False
+        self.has_pairs: bool | None = None
 
     # Reading
 
@@ -65,7 +66,13 @@ class Feed:
         """
         target = self.columns.get("target") if has_target and y is None else None
         rows = as_dataset(
-            x, y, text=self.columns.get("text"), target=target, prepare=self.prepare, labelled=has_target
+            x,
+            y,
+            text=self.columns.get("text"),
+            target=target,
+            prepare=self.prepare,
+            labelled=has_target,
+            pairs=None if has_target else self.has_pairs,
         )
         if has_target:
             require_target(rows)
@@ -77,10 +84,14 @@ class Feed:
         for name, column in rows.source_columns.items():
             self.columns.setdefault(name, column)
 
+    def state(self) -> dict[str, Any]:
+        """Give what a later reading needs, as plain JSON."""
+        return {"columns": self.columns, "has_pairs": self.has_pairs, "has_prepare": self.prepare is not None}
+
     def is_one_pair(self, x: tuple[Any, ...]) -> bool:
         """Tell a single pair of texts from a tuple of two texts, by what the model was trained on."""
         is_pair = len(x) == 2 and all(isinstance(part, str) for part in x)
-        return is_pair and self.has_pairs
+        return is_pair and bool(self.has_pairs)
 
     def pair(self, data: Any) -> Rows:
         """Read validation data: `(x, y)`, or anything that holds its own targets."""
@@ -156,8 +167,8 @@ class StreamBatches:
             buffer=BUFFER,
         )
         while chunk := list(islice(rows, self.batch_size)):
-            rows_of_batch = as_dataset(chunk, target="target")
-            yield FeatureBatch(self.feed.task.encode_rows(rows_of_batch), self.feed.task.collate)
+            named = Rows(columns_of(chunk), named=False)
+            yield FeatureBatch(self.feed.task.encode_rows(named), self.feed.task.collate)
 
 
 def is_loader(x: Any) -> bool:
@@ -167,8 +178,11 @@ def is_loader(x: Any) -> bool:
 
 def rows_for_fit(
     feed: Feed, x: Any, y: Any, validation_data: Any, validation_split: float | None, seed: int
-) -> tuple[Rows, Rows | None]:
-    """Read training rows and validation rows: given, split off, or found in a DatasetDict.
+) -> tuple[Rows, Rows, Rows | None]:
+    """Read the data of `fit`: validation rows are given, split off, or found in a DatasetDict.
+
+    Returns:
+        The rows to learn the labels from (those that are split off count), to train on, and to validate on.
 
     Raises:
         ArgumentError: both validation_data and validation_split are given.
@@ -186,8 +200,8 @@ def rows_for_fit(
         targets = rows.column("target")
         is_classes = kind_of_targets(targets).problem_type == SINGLE_LABEL
         train, valid = split_rows(len(rows), validation_split, seed, targets if is_classes else None)
-        return rows.take(train), rows.take(valid)
-    return rows, None if validation_data is None else feed.pair(validation_data)
+        return rows, rows.take(train), rows.take(valid)
+    return rows, rows, None if validation_data is None else feed.pair(validation_data)
 
 
 def rows_of_loader(feed: Feed, loader: Any) -> Rows | None:

@@ -51,6 +51,6 @@ def default_loss(task: Task | None, network: nn.Module) -> Any:
         return model_loss
     raise ArgumentError(
         "no loss function is given, and the network does not say which it needs.",
-        'a name such as "cross_entropy" or "mse", a loss object, a function, or None for a model that is never trained.',
+        'a name such as "cross_entropy" or "mse", a loss object, a function, or None for no training.',
         'write Model(network, "sgd", "cross_entropy").',
     )

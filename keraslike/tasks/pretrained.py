@@ -87,7 +87,7 @@ def _load_error(source: str, error: Exception) -> LoadError:
     siblings = [str(path) for path in Path(source).parent.iterdir() if path.is_dir()] if _has_parent(source) else []
     match = nearest(source, [*WELL_KNOWN, *siblings])
     return LoadError(
-        f"there is no model {source!r}: no such directory here, and not found on (or no way to reach) the Hugging Face hub.",
+        f"there is no model {source!r}: no such directory here, and the Hugging Face hub has none or is out of reach.",
         "a local directory, or a model's name on the hub.",
         f"did you mean {match!r}?" if match else "check the spelling and the connection.",
     )

@@ -77,13 +77,14 @@ class TextClassification(TransformerTask):
         if self._problem_type == REGRESSION:
             self._learn_targets(width or 1)
         elif self.is_multi_hot:
-            self._learn_columns(width or 1)
+            self._learn_columns(width or 1, rows.source_columns.get("target"))
         else:
             self._learn_labels(targets)
 
-    def _learn_columns(self, width: int) -> None:
-        """Rows of 0 and 1 name no labels: they are numbered, unless they were named at the start."""
-        self.labels = Labels(range(width)) if self.labels is None else self.labels
+    def _learn_columns(self, width: int, names: Any) -> None:
+        """Rows of 0 and 1 name no labels: they take the names of their columns, or numbers, unless they were named."""
+        if self.labels is None:
+            self.labels = Labels(names if isinstance(names, list) else range(width))
         if len(self.labels) != width:
             raise LabelError(f"rows of {width} labels were given, but the model has {len(self.labels)}.", "as many.")
 
@@ -150,7 +151,7 @@ class TextClassification(TransformerTask):
     def _given_ids(self, row: Mapping[str, Any]) -> Feature:
         return {name: row[name] for name in self.tokenizer.model_input_names if name in row}
 
-    def _tokenize(self, chunk: list[Mapping[str, Any]]) -> Iterator[Feature]:
+    def _tokenize(self, chunk: Sequence[Mapping[str, Any]]) -> Iterator[Feature]:
         texts = [row["text"] for row in chunk]
         pairs = [row["text_pair"] for row in chunk] if "text_pair" in chunk[0] else None
         encoded = self.tokenizer(texts, pairs, truncation=False, verbose=False)
@@ -174,11 +175,13 @@ class TextClassification(TransformerTask):
     def known_labels(self) -> Labels:
         """The labels; an error where there are none yet."""
         if self.labels is None:
-            raise LabelError("the labels are not known yet.", "a model that was fitted.", "give Model(..., labels=[...]).")
+            raise LabelError(
+                "the labels are not known yet.", "a model that was fitted.", "give Model(..., labels=[...])."
+            )
         return self.labels
 
     def collate(self, features: Sequence[Feature]) -> tuple[dict[str, Tensor], Any]:
-        """Pad to the longest: inputs `(batch, tokens)`, targets `(batch,)` or `(batch, labels)`; None without targets."""
+        """Pad to the longest: inputs `(batch, tokens)`, targets `(batch,)` or `(batch, labels)` or None."""
         inputs = [{key: value for key, value in f.items() if key not in ("row", "target")} for f in features]
         padded = pad_features(
             inputs, pad_token_id=self.tokenizer.pad_token_id, pad_token_type_id=self.tokenizer.pad_token_type_id
@@ -189,12 +192,12 @@ class TextClassification(TransformerTask):
 
     # From outputs to answers
 
-    def decode(self, outputs: Tensor, features: Features) -> list[Any]:
+    def decode(self, outputs: Tensor, features: Sequence[Feature]) -> list[Any]:
         """Give the user's own labels, one per text, or a list of them; numbers for a regression."""
         if self._problem_type == REGRESSION:
             return list(outputs[:, 0].numpy() if outputs.shape[-1] == 1 else outputs.numpy())
         given = classes(outputs, self._problem_type or SINGLE).numpy()
-        if self.is_multi_hot:
+        if self.is_multi_hot and self.known_labels == Labels(range(len(self.known_labels))):
             return [[int(value) for value in row] for row in given]
         if self._problem_type == MULTI:
             return [self.known_labels.decode(np.flatnonzero(row)) for row in given]
@@ -208,6 +211,6 @@ class TextClassification(TransformerTask):
     def from_state(cls, state: dict[str, Any]) -> Self:
         """Make the task again from what `state` gave."""
         task = cls(state["problem_type"], None, state["targets"])
-        task.is_multi_hot = state["is_multi_hot"]
+        task.is_multi_hot, task.max_length = state["is_multi_hot"], state["max_length"]
         task.labels = None if state["labels"] is None else Labels.from_json(state["labels"])
         return task

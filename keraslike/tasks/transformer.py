@@ -59,7 +59,7 @@ class TransformerTask(Task):
         """Take over labels and problem type where the checkpoint was trained for this kind of task."""
         if self.is_ready:
             return
-        config = getattr(source, "config", None)
+        config: Any = getattr(source, "config", None)
         if isinstance(source, nn.Module):
             has_head = config is not None and type(source).__name__.endswith(self.head)
         else:
@@ -93,6 +93,7 @@ class TransformerTask(Task):
         config = pretrained.load_config(source)
         self._keep_tokenizer(source if tokenizer is None else tokenizer, config, max_length)
         loaded = self._load(source, config)
+        pretrained.ensure_pad_token(self.tokenizer, loaded.network.config)
         self.fresh = loaded.fresh
         if loaded.fresh:
             self.notes.append(f"New head: {', '.join(loaded.fresh)} start from random numbers.")
@@ -129,9 +130,9 @@ class TransformerTask(Task):
         self.labels = Labels([by_name[name] for name in names])
         return True
 
-    def _adopt(self, network: Any, tokenizer: Any, max_length: int | None) -> nn.Module:
+    def _adopt(self, network: nn.Module, tokenizer: Any, max_length: int | None) -> nn.Module:
         """Take a module as it is: a `PreTrainedModel`, or any module that takes the tokenizer's tensors by name."""
-        config = getattr(network, "config", None)
+        config: Any = getattr(network, "config", None)
         source = getattr(config, "_name_or_path", None) if tokenizer is None else tokenizer
         if not source:
             raise ArgumentError(
@@ -158,7 +159,8 @@ class TransformerTask(Task):
             self.max_length = max_length
             return
         pretrained.ensure_pad_token(self.tokenizer, config)
-        self.max_length = pretrained.choose_max_length(max_length, config, self.tokenizer)
+        wanted = self.max_length if max_length is None else max_length  # a saved task keeps the length of its training
+        self.max_length = pretrained.choose_max_length(wanted, config, self.tokenizer)
 
     def describe(self, network: Any) -> None:
         """Write labels and problem type into the configuration, where transformers' readers look for them."""
@@ -171,10 +173,13 @@ class TransformerTask(Task):
             config.label2id = {name: index for index, name in config.id2label.items()}
 
     def state(self) -> dict[str, Any]:
-        """Give problem type, labels and number of targets."""
+        """Give problem type, labels, number of targets and the length that texts are cut at."""
         labels = None if self.labels is None else self.labels.to_json()
-        return {"problem_type": self._problem_type, "labels": labels, "targets": self.targets}
+        known = {"problem_type": self._problem_type, "labels": labels, "targets": self.targets}
+        return {**known, "max_length": self.max_length}
 
-    def save(self, directory: str) -> None:
-        """Write the tokenizer beside the weights."""
-        self.tokenizer.save_pretrained(directory)
+    def save(self, directory: str, network: Any) -> None:
+        """Write weights, configuration and tokenizer."""
+        with pretrained.quiet():
+            super().save(directory, network)
+            self.tokenizer.save_pretrained(directory)

@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
-from keraslike.data.encoding import Features
+from keraslike.data.encoding import Feature
 from keraslike.data.rows import Rows
 from keraslike.data.splits import split_of
 from keraslike.data.streams import is_stream
-from keraslike.engine.display import Displayed, display
+from keraslike.engine.display import display
 from keraslike.engine.prediction import predict_batches
 from keraslike.engine.random_state import kept
 from keraslike.errors import ArgumentError
 from keraslike.metrics.reading import probabilities
+from keraslike.recipes.verbs import TrainingVerbs
 from keraslike.tasks.base import Task
 from keraslike.tasks.feed import (
     Feed,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from keraslike.tasks.blueprint import Blueprint
 
 
-class TaskVerbs(Displayed):
+class TaskVerbs(TrainingVerbs):
     """Predicts and measures from rows.
 
     Attributes:
@@ -41,6 +42,7 @@ class TaskVerbs(Displayed):
     _feed: Feed | None
     _blueprint: "Blueprint | None"
     _assembled_for: str | None
+    _given: dict[str, Any]
 
     @property
     def labels(self) -> list[Any] | None:
@@ -100,7 +102,7 @@ class TaskVerbs(Displayed):
             return np.asarray(results)
         return results
 
-    def _outputs(self, x: Any, batch_size: int, verbose: Any) -> tuple[Tensor, Features, bool]:
+    def _outputs(self, x: Any, batch_size: int, verbose: Any) -> tuple[Tensor, Sequence[Feature], bool]:
         """Give the outputs of all features on the CPU, the features, and whether one single text was given."""
         task, feed = self._required_task(), self._required_feed()
         self._required_blueprint().require()
@@ -109,7 +111,7 @@ class TaskVerbs(Displayed):
         with kept():
             if is_loader(x):
                 batches: Any = LoaderBatches(x, feed, has_target=False)
-                return predict_batches(self, batches, task.predict_batch, shown), Features([]), False
+                return predict_batches(self, batches, task.predict_batch, shown), [], False
             own = feed.batches(self._rows_to_predict(x, is_one), batch_size)
             return predict_batches(self, own, task.predict_batch, shown), own.features, is_one
 
@@ -141,8 +143,8 @@ class TaskVerbs(Displayed):
             is_ours = not is_loader(x)
             batches: Any = StreamBatches(x, feed, batch_size, shuffled) if is_ours else LoaderBatches(x, feed)
             return batches, self._validation_batches(validation_data, batch_size)
-        rows, held = rows_for_fit(feed, x, y, validation_data, validation_split, seed)
-        self._settle(rows)
+        known, rows, held = rows_for_fit(feed, x, y, validation_data, validation_split, seed)
+        self._settle(known)
         valid = None if held is None else feed.batches(held, batch_size)
         return feed.batches(rows, batch_size, seed=shuffled, vary_seed=seed), valid
 
@@ -181,10 +183,10 @@ class TaskVerbs(Displayed):
                 if hasattr(callback, "say"):
                     callback.say(note)
 
-    def _restore(self, columns: dict[str, Any], has_pairs: bool, prepare: Any) -> None:
+    def _restore(self, reading: dict[str, Any], prepare: Any) -> None:
         """Take up the choices of a saved model."""
         feed = self._required_feed()
-        feed.columns, feed.has_pairs, feed.prepare = dict(columns), has_pairs, prepare
+        feed.columns, feed.has_pairs, feed.prepare = reading["columns"], reading["has_pairs"], prepare
         self._required_blueprint().is_settled = True
 
     # Poutyne's verbs of one batch, which take rows
@@ -195,7 +197,7 @@ class TaskVerbs(Displayed):
             rows = self._required_feed().read(x, y)
             self._settle(rows)
             x, y = self._one_batch(rows)
-        return super().train_on_batch(x, y, **options)
+        return super().train_on_batch(x, y, **options)  # type: ignore[no-untyped-call]  # Poutyne is untyped
 
     def evaluate_on_batch(self, x: Any, y: Any = None, **options: Any) -> Any:
         """Measure one batch: rows with a task, tensors without; answers as Poutyne does."""

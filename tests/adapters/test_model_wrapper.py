@@ -208,6 +208,13 @@ def test_an_attribute_that_is_missing():
         _ = wrapper.confg
 
 
+def test_an_attribute_before_there_is_a_transformer():
+    """While it is being copied or unpickled an attribute is just missing; nothing is asked in circles."""
+    empty = ModelWrapper.__new__(ModelWrapper)
+
+    assert not hasattr(empty, "config")
+
+
 def test_the_name_transformer():
     """`transformer` is the whole transformer, unless it has a part of this name, whose key says so."""
     body, wrapper = bert(), ModelWrapper(gpt2())

@@ -1,0 +1,88 @@
+"""The fit verbs of Poutyne's contract: batches in, a history out."""
+
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from typing import Any
+
+from torch.utils.data import DataLoader
+
+from keraslike.engine.display import Displayed, close, display
+from keraslike.errors import ArgumentError
+from keraslike.recipes.defaults import Recipe
+from keraslike.recipes.optimizer import rate_put_back, set_rate_and_decay
+from keraslike.recipes.planning import plan_run
+from keraslike.tracking.history import History
+
+
+class TrainingVerbs(Displayed):
+    """Trains on batches, by a recipe.
+
+    Attributes:
+        history: the rows of all calls.
+    """
+
+    history: History
+
+    @property
+    def _recipe(self) -> Recipe:
+        raise NotImplementedError
+
+    def _say_notes(self, shown: list[Any]) -> None:
+        """Say what is to be said before the first epoch."""
+
+    def fit_dataset(
+        self,
+        train_dataset: Any,
+        valid_dataset: Any = None,
+        *,
+        batch_size: int = 32,
+        num_workers: int = 0,
+        collate_fn: Callable[..., Any] | None = None,
+        dataloader_kwargs: dict[str, Any] | None = None,
+        **options: Any,
+    ) -> History:
+        """Train on a torch Dataset of pairs `(x, y)`, as Poutyne does; further arguments as in `fit_generator`."""
+        arguments: dict[str, Any] = {"batch_size": batch_size, "num_workers": num_workers, "collate_fn": collate_fn}
+        arguments |= dataloader_kwargs or {}
+        train = DataLoader(train_dataset, **{"shuffle": True, **arguments})
+        valid = None if valid_dataset is None else DataLoader(valid_dataset, **arguments)
+        history: History = self.fit_generator(train, valid, **options)
+        return history
+
+    def _train(
+        self,
+        batches: Any,
+        valid_batches: Any,
+        epochs: int | None,
+        micro_batch_size: int | None,
+        learning_rate: float | None,
+        callbacks: Sequence[Any] | None,
+        seed: int,
+        verbose: Any,
+        options: dict[str, Any],
+    ) -> History:
+        """Train on batches; the random state is seeded already."""
+        if self.optimizer is None:
+            raise ArgumentError("Impossible to fit when optimizer is None.", "an optimizer.", 'give optimizer="auto".')
+        shown = display(verbose, options.get("progress_options"))
+        history = History(seed=seed)
+        run = plan_run(
+            batches,
+            valid_batches,
+            [*shown, *(callbacks or [])],
+            history,
+            self._recipe,
+            epochs,
+            micro_batch_size,
+            options,
+            epochs_before=len(self.history),
+        )
+        self._say_notes(shown)
+        set_rate_and_decay(self.optimizer, learning_rate, options.get("weight_decay"))
+        with rate_put_back(self.optimizer) if run.schedule is not None else nullcontext():
+            try:
+                self.train_run(run)
+            finally:
+                self.history = self.history + history
+                close(shown)
+        return history

@@ -1,0 +1,76 @@
+"""Saves a model with a task, and loads it: one directory that transformers, keraslike and `cat` read."""
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any, Self
+
+from keraslike.checkpoint import given_again, manifest_of, read_manifest, write_directory
+from keraslike.errors import ArgumentError
+from keraslike.tasks.naming import task_from_state
+from keraslike.tasks.verbs import TaskVerbs
+
+
+class SavingVerbs(TaskVerbs):
+    """Saves and loads a model with a task."""
+
+    def save(self, directory: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+        """Write weights (safetensors), configuration with the user's labels, tokenizer, and `keraslike.json`.
+
+        The directory is read by `keraslike.load(directory)`, by transformers' `from_pretrained` and `pipeline`, and by
+        people. It is written beside its place and moved there when it is complete.
+
+        Args:
+            directory: where; it must not exist, or be empty.
+            overwrite: replace a directory that keraslike wrote before.
+
+        Raises:
+            ArgumentError: something stands there already, or the model has no task.
+            NotFittedError: the network is not built yet.
+        """
+        network, task = self.network, self.task
+        if task is None or not hasattr(network, "save_pretrained"):
+            raise ArgumentError(
+                "only a transformer with a task is saved as a directory.",
+                "a model made with task=.",
+                "write model.save_weights(file) for the weights of any network.",
+            )
+        task.describe(network)
+        given, reading = self._given, self._required_feed().state()
+        manifest = manifest_of(task, reading, given["loss_function"], given["metrics"])
+        write_directory(directory, manifest, lambda draft: task.save(draft, network), overwrite=overwrite)
+
+    @classmethod
+    def load(
+        cls,
+        directory: str | os.PathLike[str],
+        *,
+        task: Any = None,
+        loss_function: Any = None,
+        metrics: Sequence[Any] | None = None,
+        prepare: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+        device: Any = "auto",
+    ) -> Self:
+        """Read a model that `save` wrote.
+
+        Args:
+            directory: the directory.
+            task: the class of a task of your own, whose code the directory does not hold.
+            loss_function: the loss, where it was a function or object of your own.
+            metrics: the metrics, where some were functions or objects of your own.
+            prepare: the function that maps rows, where `fit` was given one.
+            device: as in `Model`.
+
+        Returns:
+            A model that predicts and evaluates as the saved one did.
+
+        Raises:
+            LoadError: there is no such directory, or it is damaged.
+            ArgumentError: something of your own has to be given again.
+        """
+        manifest = read_manifest(directory)
+        again = given_again(manifest, loss_function, metrics, prepare)
+        made = task_from_state(manifest["task"]["name"], manifest["task"]["state"], task)
+        make: Any = cls
+        model: Self = make(os.fspath(directory), task=made, device=device, **again)
+        model._restore(manifest["reading"], prepare)
+        return model
