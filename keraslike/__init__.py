@@ -8,6 +8,8 @@ Example:
     True
 """
 
+import sys
+import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -56,6 +58,11 @@ _HOMES = {
     "load": "keraslike.model",
     "model_loss": "keraslike.losses.model",
 }
+
+if "IPython" in sys.modules:  # the libraries below us import tqdm.auto, which complains where ipywidgets is missing
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import tqdm.auto  # noqa: F401  # so that the complaint is made here, once and unheard
 
 if not TYPE_CHECKING:  # a type checker that sees __getattr__ would accept any name
 

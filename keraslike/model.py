@@ -93,8 +93,9 @@ class Model(SavingVerbs):
             check_bound(optimizer, [])
 
     def __getattr__(self, name: str) -> Any:
-        if name in UNBUILT and vars(self).get("_blueprint") is not None:
-            self._blueprint.require(name)
+        blueprint = vars(self).get("_blueprint")
+        if name in UNBUILT and blueprint is not None:
+            blueprint.require(name)
         raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}")
 
     @property

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, default_collate
 
 from keraslike.data.batches import TensorBatches, count_rows, take
 from keraslike.data.loader import LABEL_NAMES, TransformerCollator
@@ -90,14 +90,20 @@ def _loader(source: Any, batch_size: int, seed: int | None, loading: dict[str, A
     dataset = _Pairs(source) if isinstance(source, tuple) else source
     arguments: dict[str, Any] = {"batch_size": batch_size, "shuffle": seed is not None}
     arguments["generator"] = torch.Generator().manual_seed(seed or 0)
-    if isinstance(dataset[0], Mapping):
-        has_labels = any(name in dataset[0] for name in LABEL_NAMES)
-        arguments["collate_fn"] = TransformerCollator(y_keys="labels" if has_labels else None)
+    arguments["collate_fn"] = _collate
     if seed is None:
         loading = {
             name: value for name, value in loading.items() if name not in ("shuffle", "sampler", "batch_sampler")
         }
     return DataLoader(dataset, **{**arguments, **loading})
+
+
+def _collate(rows: list[Any]) -> Any:
+    """Batch pairs as torch does, and dicts as `TransformerCollator` does; told from the rows, as they come."""
+    if not isinstance(rows[0], Mapping):
+        return default_collate(rows)
+    has_labels = any(name in rows[0] for name in LABEL_NAMES)
+    return TransformerCollator(y_keys="labels" if has_labels else None)(rows)
 
 
 class _Pairs(Dataset[Any]):

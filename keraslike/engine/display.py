@@ -7,6 +7,7 @@ from poutyne import ProgressionCallback
 from keraslike.engine.bridge import Engine
 from keraslike.engine.random_state import kept
 from keraslike.tracking.progress import Progress
+from keraslike.tracking.screen import Screen
 
 
 def display(verbose: Any, progress_options: dict[str, Any] | None) -> list[Any]:
@@ -14,6 +15,14 @@ def display(verbose: Any, progress_options: dict[str, Any] | None) -> list[Any]:
     if verbose is False or verbose == 0:
         return []
     return [Progress(verbose)] if progress_options is None else [ProgressionCallback(**progress_options)]
+
+
+def say(shown: list[Any], lines: list[str]) -> None:
+    """Print calm lines, unless nothing is shown; beside Poutyne's display as plain lines."""
+    for callback in shown:
+        speaker = callback if isinstance(callback, Progress) else Screen()
+        for line in lines:
+            speaker.say(line)
 
 
 def close(shown: list[Any]) -> None:

@@ -7,7 +7,7 @@ bits of a hand-written loop.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
@@ -136,4 +136,4 @@ def join(parts: list[Any]) -> Any:
 def _same_kind(outputs: Any, values: dict[str, Any]) -> Any:
     """Keep the class of transformers' outputs, whose fields are read as attributes too."""
     kind: Any = type(outputs)
-    return kind(**values) if is_dataclass(kind) else values
+    return kind(**values) if hasattr(kind, "__dataclass_fields__") else values

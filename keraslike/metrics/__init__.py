@@ -4,6 +4,7 @@ from keraslike.metrics.accuracy import Accuracy
 from keraslike.metrics.base import REGISTRY, Metric, registered
 from keraslike.metrics.class_counts import ClassCounts, Counts
 from keraslike.metrics.f1 import F1Macro, F1Micro, F1Weighted
+from keraslike.metrics.function import FunctionMetric
 from keraslike.metrics.kept import KeptMetric
 from keraslike.metrics.library import LibraryMetric
 from keraslike.metrics.mae import MAE
@@ -28,6 +29,7 @@ __all__ = [
     "F1Macro",
     "F1Micro",
     "F1Weighted",
+    "FunctionMetric",
     "KeptMetric",
     "LibraryMetric",
     "Metric",

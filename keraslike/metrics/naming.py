@@ -9,6 +9,7 @@ from keraslike.calling import did_you_mean
 from keraslike.errors import ArgumentError
 from keraslike.losses.naming import LOSSES, as_loss, is_poutynes_name
 from keraslike.metrics.base import REGISTRY, Metric
+from keraslike.metrics.function import FunctionMetric
 from keraslike.metrics.library import LibraryMetric, is_library_function, library_function, library_names
 
 Named = tuple[str | list[str], Any]
@@ -20,7 +21,7 @@ def get_metrics(metrics: Iterable[Any] | str | None, problem_type: str | None = 
     Args:
         metrics: names of `REGISTRY`, of scikit-learn's or scipy's functions, or of keraslike's losses; such functions
             themselves (or a `partial`); classes or objects of keraslike's, Poutyne's or torchmetrics' metrics; other
-            functions, called `(y_pred, y_true)` and averaged over examples as Poutyne does; or `(name, metric)`.
+            functions `(y_pred, y_true)`, called once with the classes or values of the whole epoch; or `(name, metric)`.
         problem_type: what the logits mean, as in `Metric`; usually the loss's.
 
     Raises:
@@ -78,7 +79,7 @@ def _object(metric: Any, problem_type: str | None) -> Named:
     if isinstance(metric, Metric) and metric.problem_type is None:
         metric.problem_type = problem_type
     names, metric = get_names_of_metric(metric)
-    return names, metric
+    return names, metric if hasattr(metric, "update") else FunctionMetric(metric, problem_type)
 
 
 def _instance(metric: type) -> Any:

@@ -1,6 +1,6 @@
 """From the arguments of `fit` to one `Run`: the recipe's word holds where the user says nothing."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from poutyne import CallbackList
@@ -70,11 +70,17 @@ def _schedule(recipe: Recipe, options: dict[str, Any], callbacks: list[Any], upd
     """Make the schedule that was asked for, or the recipe's unless a callback of Poutyne's moves the rate."""
     if "schedule" in options:
         return make_schedule(options["schedule"], options.get("warmup", recipe.warmup), updates)
-    if recipe.schedule is None or any(schedules_the_rate(callback) for callback in callbacks):
+    if recipe.schedule is None or is_schedule_left_to_callbacks(recipe, options, callbacks):
         return None
     if updates is None and "warmup" not in options:
         return None
     return make_schedule(recipe.schedule, options.get("warmup", recipe.warmup), updates)
+
+
+def is_schedule_left_to_callbacks(recipe: Recipe, options: dict[str, Any], callbacks: Sequence[Any]) -> bool:
+    """Tell whether a callback of Poutyne's moves the rate, so that the recipe's own schedule is off."""
+    is_default = recipe.schedule is not None and "schedule" not in options
+    return is_default and any(schedules_the_rate(callback) for callback in callbacks)
 
 
 def batches_per_step(options: dict[str, Any]) -> int:

@@ -6,11 +6,11 @@ from typing import Any
 
 from torch.utils.data import DataLoader
 
-from keraslike.engine.display import Displayed, close, display
+from keraslike.engine.display import Displayed, close, display, say
 from keraslike.errors import ArgumentError
 from keraslike.recipes.defaults import Recipe
 from keraslike.recipes.optimizer import rate_put_back, set_rate_and_decay
-from keraslike.recipes.planning import plan_run
+from keraslike.recipes.planning import is_schedule_left_to_callbacks, plan_run
 from keraslike.tracking.history import History
 
 
@@ -22,13 +22,16 @@ class TrainingVerbs(Displayed):
     """
 
     history: History
+    _given: dict[str, Any]
 
     @property
     def _recipe(self) -> Recipe:
         raise NotImplementedError
 
-    def _say_notes(self, shown: list[Any]) -> None:
-        """Say what is to be said before the first epoch."""
+    def _notes(self, seed: int) -> list[str]:
+        """Give the calm lines that are said before the first epoch, each once."""
+        is_chosen = self._given["device"] == "auto" and str(self.device) != "cpu"
+        return [f"Training on {self.device}, chosen by itself, with seed {seed}."] if is_chosen else []
 
     def fit_dataset(
         self,
@@ -77,7 +80,10 @@ class TrainingVerbs(Displayed):
             options,
             epochs_before=len(self.history),
         )
-        self._say_notes(shown)
+        notes = self._notes(seed)
+        if is_schedule_left_to_callbacks(self._recipe, options, callbacks or []):
+            notes.append("A callback moves the learning rate, so the default schedule is off.")
+        say(shown, notes)
         set_rate_and_decay(self.optimizer, learning_rate, options.get("weight_decay"))
         with rate_put_back(self.optimizer) if run.schedule is not None else nullcontext():
             try:

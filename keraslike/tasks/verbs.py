@@ -27,6 +27,8 @@ from keraslike.tasks.feed import (
     rows_of_loader,
 )
 
+from keraslike.tasks.transformer import REGRESSION, SINGLE
+
 if TYPE_CHECKING:
     from keraslike.tasks.blueprint import Blueprint
 
@@ -42,7 +44,6 @@ class TaskVerbs(TrainingVerbs):
     _feed: Feed | None
     _blueprint: "Blueprint | None"
     _assembled_for: str | None
-    _given: dict[str, Any]
 
     @property
     def labels(self) -> list[Any] | None:
@@ -82,8 +83,9 @@ class TaskVerbs(TrainingVerbs):
             NotFittedError: the network is not built yet.
             ArgumentError: the model gives numbers, not labels.
         """
-        kind = self._required_task().problem_type
-        if kind is None or kind == "regression":
+        self._required_blueprint().require()
+        kind = self._required_task().problem_type or (REGRESSION if self.labels is None else SINGLE)
+        if kind == REGRESSION:
             raise ArgumentError("a regression has no probabilities.", "a model that gives labels.", "use predict(x).")
         outputs, _, is_one = self._outputs(x, batch_size, verbose)
         given = probabilities(outputs, kind).numpy()
@@ -173,15 +175,12 @@ class TaskVerbs(TrainingVerbs):
             return LoaderBatches(x, feed)
         return feed.batches(feed.read(split_of(x, "test") if y is None else x, y), batch_size)
 
-    def _say_notes(self, shown: list[Any]) -> None:
-        """Say what the task has noted, once, in calm lines."""
+    def _notes(self, seed: int) -> list[str]:
+        """Give where and with which seed a task is trained, and what the task has noted."""
         if self.task is None:
-            return
+            return super()._notes(seed)
         notes, self.task.notes = self.task.notes, []
-        for callback in shown:
-            for note in notes:
-                if hasattr(callback, "say"):
-                    callback.say(note)
+        return [f"Training on {self.device} with seed {seed}.", *notes]
 
     def _restore(self, reading: dict[str, Any], prepare: Any) -> None:
         """Take up the choices of a saved model."""

@@ -8,9 +8,10 @@ from torch import Tensor, nn
 
 
 def make_mlp(outputs: int = 3, dropout: float = 0.0, dtype: torch.dtype = torch.float32) -> nn.Sequential:
-    """Give a network from 4 numbers to `outputs`, always with the same weights."""
+    """Give a network from 4 numbers to `outputs`, always with the same weights; nothing is drawn globally."""
     generator = torch.Generator().manual_seed(0)
-    network = nn.Sequential(nn.Linear(4, 16), nn.Dropout(dropout), nn.Tanh(), nn.Linear(16, outputs)).to(dtype)
+    with torch.random.fork_rng(devices=[]):
+        network = nn.Sequential(nn.Linear(4, 16), nn.Dropout(dropout), nn.Tanh(), nn.Linear(16, outputs)).to(dtype)
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.copy_(torch.randn(parameter.shape, generator=generator, dtype=torch.float64) / 2)

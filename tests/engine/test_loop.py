@@ -106,7 +106,7 @@ def test_evaluate_and_predict_call_as_poutyne(verb):
 
 
 def test_numbers_in_the_logs():
-    """Every number that a callback reads is the one that Poutyne gives, as a plain float."""
+    """Every number that a callback reads is the one that Poutyne gives; of training batches and epochs a plain float."""
 
     def logs_of(model):
         logs = []
@@ -125,7 +125,8 @@ def test_numbers_in_the_logs():
     assert len(ours) == len(theirs)
     for our, their in zip(ours, theirs, strict=True):
         assert our == pytest.approx(their, rel=1e-6)
-    assert {type(value) for log in ours for value in log.values()} <= {int, float}
+    training = [log for log in ours if "loss" in log]
+    assert {type(value) for log in training for value in log.values()} == {int, float}
 
 
 def test_history_has_poutynes_rows():
@@ -158,9 +159,7 @@ def test_steps_per_epoch_cycles_over_the_data():
     x, y = make_data(10)
     by_hand = make_mlp()
     batches = list(zip(x.split(4), y.split(4), strict=True))
-    train_by_hand(
-        by_hand, torch.optim.SGD(by_hand.parameters(), lr=0.1), F.cross_entropy, [*batches, *batches[:2]] * 2
-    )
+    train_by_hand(by_hand, torch.optim.SGD(by_hand.parameters(), lr=0.1), F.cross_entropy, [*batches, *batches[:2]] * 2)
     model = make(Model)
 
     model.fit_generator(loader(), epochs=2, steps_per_epoch=5, verbose=0)
@@ -284,9 +283,7 @@ def test_rows_are_kept_when_a_run_is_interrupted():
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        model.fit(
-            *make_data(8), epochs=5, callbacks=[poutyne.LambdaCallback(on_epoch_begin=interrupt)], verbose=0
-        )
+        model.fit(*make_data(8), epochs=5, callbacks=[poutyne.LambdaCallback(on_epoch_begin=interrupt)], verbose=0)
     model.fit(*make_data(8), verbose=0)
 
     assert model.history.epoch == [1, 2, 1]
@@ -333,9 +330,7 @@ def test_sums_of_a_broken_run_are_forgotten():
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        model.fit(
-            x[:4], y[:4], callbacks=[poutyne.LambdaCallback(on_train_batch_end=interrupt)], verbose=0
-        )
+        model.fit(x[:4], y[:4], callbacks=[poutyne.LambdaCallback(on_train_batch_end=interrupt)], verbose=0)
 
     assert model.evaluate(x, y, verbose=0) == exact
 

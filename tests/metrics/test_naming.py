@@ -65,20 +65,35 @@ def test_a_partial_keeps_its_functions_name() -> None:
 @pytest.mark.parametrize(
     ("given", "shown"),
     [
-        (share_of_zeros, "share_of_zeros"),
         (poutyne.FBeta(metric="fscore", average="macro"), "fscore_macro"),
         (poutyne.SKLearnMetrics([sk.accuracy_score]), ["accuracy_score"]),
         (torchmetrics.PearsonCorrCoef(), "pearson_corr_coef"),
-        (("mine", share_of_zeros), "mine"),
+        (("mine", torchmetrics.MeanSquaredError()), "mine"),
     ],
-    ids=["function", "Poutyne's", "scikit-learn's in Poutyne", "torchmetrics'", "named"],
+    ids=["Poutyne's", "scikit-learn's in Poutyne", "torchmetrics'", "named"],
 )
-def test_objects_and_functions_pass_through(given: object, shown: object) -> None:
-    """Metrics of Poutyne and torchmetrics and other functions come back themselves, under Poutyne's name for them."""
+def test_objects_pass_through(given: object, shown: object) -> None:
+    """Metrics of Poutyne and torchmetrics come back themselves, under Poutyne's name for them."""
     ((name, metric),) = get_metrics([given], SINGLE)
 
     assert name == shown
     assert metric is (given[1] if isinstance(given, tuple) else given)
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 20])
+def test_a_function_sees_the_classes_of_the_whole_epoch(batch_size: int) -> None:
+    """A user's function (y_pred, y_true) is called once with classes, so that its value does not depend on batches."""
+    logits, y = torch.randn(20, 3, generator=torch.Generator().manual_seed(0)), torch.arange(20) % 3
+
+    def kappa(y_pred: Tensor, y_true: Tensor) -> float:
+        return float(sk.cohen_kappa_score(y_true, y_pred))
+
+    ((name, metric),) = get_metrics([kappa], SINGLE)
+    for start in range(0, 20, batch_size):
+        metric.update(logits[start : start + batch_size], y[start : start + batch_size])
+
+    assert name == "kappa"
+    assert metric.compute() == pytest.approx(sk.cohen_kappa_score(y, logits.argmax(1)), abs=1e-12)
 
 
 def test_objects_of_ours_learn_the_problem_type() -> None:

@@ -3,7 +3,7 @@
 import csv
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,9 @@ import pandas as pd
 import pytest
 import torch
 from torch.utils.data import DataLoader
-from transformers import AutoTokenizer, BertConfig, BertModel, DataCollatorWithPadding
+from transformers import AutoTokenizer, DataCollatorWithPadding
 
 from keraslike import Model
-from tests.tiny import make_tokenizer, save
 
 LABELS: dict[str, list[Any]] = {
     "int from 0": [0, 1, 2],
@@ -77,23 +76,6 @@ CONTAINERS: dict[str, Callable[[list[str], list[Any], Path], tuple[Any, ...]]] =
 }
 
 EACH_KIND = pytest.mark.parametrize("kind", LABELS)
-
-
-@pytest.fixture(scope="module")
-def smallest_bert(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A directory with a BERT body of one layer, 8 wide, with dropout: a fit of 200 texts takes 0.1 s."""
-    tokenizer = make_tokenizer("[CLS]", "[SEP]", "[PAD]", "[UNK]", "[MASK]", second_segment=1)
-    config = BertConfig(
-        vocab_size=len(tokenizer),
-        max_position_embeddings=64,
-        pad_token_id=tokenizer.pad_token_id,
-        hidden_size=8,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=16,
-        initializer_range=0.5,  # at the usual 0.02 so narrow a network learns nothing in two epochs
-    )
-    return str(save(BertModel, config, tokenizer, tmp_path_factory.mktemp("models") / "smallest-bert"))
 
 
 def labels_of(kind: str) -> list[Any]:
@@ -224,7 +206,7 @@ def tokenised(directory: str, labels: list[Any]) -> datasets.Dataset:
 
 
 @pytest.fixture
-def no_bars():
+def no_bars() -> Iterator[None]:
     """Switch off the bars of `datasets.map`, which is the user's own call."""
     datasets.disable_progress_bars()
     yield
