@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import Any, Self, Unpack
 
 from torch import nn
-from torch.utils.data import DataLoader, Dataset
 
 from keraslike.calling import parameters_of
 from keraslike.checks import check_bound, check_numbers, check_options
@@ -285,9 +284,6 @@ class Model(SavingVerbs):
         if self.task is not None:
             check_options(options, (), "predict", parameters_of(Model.predict))
             return self._predict_rows(x, batch_size, verbose)
-        if isinstance(x, (DataLoader, Dataset)):
-            loader = x if isinstance(x, DataLoader) else DataLoader(x, batch_size=batch_size)
-            return self.predict_generator(loader, verbose=verbose, **options)
         batches = prediction_batches(x, batch_size=batch_size, network=self.network)
         return self.predict_generator(batches, verbose=verbose, **options)
 

@@ -1,6 +1,6 @@
 """From a user's arrays, datasets and loaders to batches, for a network without a task."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -67,7 +67,11 @@ def evaluation_batches(x: Any, y: Any, *, batch_size: int, network: nn.Module, l
 
 
 def prediction_batches(x: Any, *, batch_size: int, network: nn.Module) -> Any:
-    """Give batches of inputs alone, in the order of the data."""
+    """Give batches of inputs alone, in the order of the data; a loader or generator of inputs keeps its own."""
+    if isinstance(x, (DataLoader, Iterator)):
+        return x
+    if isinstance(x, Dataset):
+        return _loader(x, batch_size, None, {})
     return TensorBatches(as_tensors(x, network), batch_size, None)
 
 
@@ -90,7 +94,7 @@ def _loader(source: Any, batch_size: int, seed: int | None, loading: dict[str, A
     dataset = _Pairs(source) if isinstance(source, tuple) else source
     arguments: dict[str, Any] = {"batch_size": batch_size, "shuffle": seed is not None}
     arguments["generator"] = torch.Generator().manual_seed(seed or 0)
-    arguments["collate_fn"] = _collate
+    arguments["collate_fn"] = _Collate()
     if seed is None:
         loading = {
             name: value for name, value in loading.items() if name not in ("shuffle", "sampler", "batch_sampler")
@@ -98,12 +102,17 @@ def _loader(source: Any, batch_size: int, seed: int | None, loading: dict[str, A
     return DataLoader(dataset, **{**arguments, **loading})
 
 
-def _collate(rows: list[Any]) -> Any:
-    """Batch pairs as torch does, and dicts as `TransformerCollator` does; told from the rows, as they come."""
-    if not isinstance(rows[0], Mapping):
-        return default_collate(rows)
-    has_labels = any(name in rows[0] for name in LABEL_NAMES)
-    return TransformerCollator(y_keys="labels" if has_labels else None)(rows)
+class _Collate:
+    """Batches pairs as torch does, and dicts as `TransformerCollator` does; told from the rows when they come."""
+
+    def __init__(self) -> None:
+        self.labelled = TransformerCollator(y_keys="labels")
+        self.unlabelled = TransformerCollator()
+
+    def __call__(self, rows: list[Any]) -> Any:
+        if not isinstance(rows[0], Mapping):
+            return default_collate(rows)
+        return self.labelled(rows) if any(name in rows[0] for name in LABEL_NAMES) else self.unlabelled(rows)
 
 
 class _Pairs(Dataset[Any]):

@@ -3,8 +3,8 @@
 Every underscore name of Poutyne's that keraslike uses stands in this room, and a contract test holds its signature.
 """
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import numpy as np
@@ -80,8 +80,7 @@ class Engine(poutyne.Model):
 
     def in_mode(self, *, training: bool) -> AbstractContextManager[None]:
         """Set training or evaluation mode, and put the old one back."""
-        mode: AbstractContextManager[None] = self._set_training_mode(training)
-        return mode
+        return self._set_training_mode(training)
 
     def run_validation(self, steps: Any, callbacks: CallbackList) -> None:
         """Run Poutyne's validation over a step iterator of its own."""
@@ -96,9 +95,36 @@ class Engine(poutyne.Model):
             params["valid_steps"] = run.validation_steps
         run.callbacks.set_params(params)
         self.stop_training = False
-        train(self, run)
+        with self.sums_forgotten_on_error():
+            train(self, run)
+
+    def forget_sums(self) -> None:
+        """Start the sums of loss and metrics anew."""
+        for measure in (self.loss_function, *self.batch_metrics, *self.epoch_metrics):
+            if measure is not None:
+                measure.reset()
+
+    @contextmanager
+    def sums_forgotten_on_error(self) -> Iterator[None]:
+        """Leave no half-filled sums behind where a run is interrupted."""
+        try:
+            yield
+        except BaseException:
+            self.forget_sums()
+            raise
 
     # What Poutyne asks for
+
+    @contextmanager
+    def _set_training_mode(self, training: bool) -> Iterator[None]:
+        """Set training or evaluation mode and gradients; put the old mode back, after an exception too."""
+        before = self.network.training
+        self.network.train(training)
+        try:
+            with torch.set_grad_enabled(training):
+                yield
+        finally:
+            self.network.train(before)
 
     def preprocess_input(self, x: Any, y: Any = None) -> Any:
         """Make tensors of arrays and move them to the device; any Mapping becomes a dict, which Poutyne knows."""

@@ -57,7 +57,7 @@ class Displayed(Engine):
             What Poutyne gives: `(loss, metrics)`, or a dict with `return_dict_format=True`.
         """
         shown = display(verbose, progress_options)
-        with kept():
+        with kept(), self.sums_forgotten_on_error():
             return super().evaluate_generator(
                 generator, verbose=False, callbacks=[*shown, *(callbacks or [])], **options
             )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from inspect import signature
 from typing import Any
 
 import torch
@@ -50,9 +51,21 @@ def make_optimizer(optimizer: Any, network: nn.Module, recipe: Recipe) -> Any:
         raise ArgumentError(
             f"there is no optimizer {name!r}.", f"one of {', '.join(sorted(names))}.", did_you_mean(name, names)
         )
+    _check_arguments(names[name], arguments)
     if name == "sgd":
         arguments.setdefault("lr", 1e-2)
     return _fused(names[name], [p for p in network.parameters() if p.requires_grad], arguments)
+
+
+def _check_arguments(kind: type[Optimizer], arguments: dict[str, Any]) -> None:
+    known = [name for name in signature(kind).parameters if name != "params"]
+    for name in arguments:
+        if name not in known:
+            raise ArgumentError(
+                f"the optimizer {kind.__name__} has no argument {name!r}.",
+                f"one of {', '.join(known)}.",
+                did_you_mean(name, known),
+            )
 
 
 def _fused(kind: type[Optimizer], parameters: list[Any], arguments: dict[str, Any]) -> Optimizer:

@@ -49,16 +49,21 @@ def _make(make: Callable[..., LRScheduler], kind: str, warmup: int, updates: int
 
 
 def count_warmup(warmup: int | float, updates: int) -> int:
-    """Give the warm-up in optimizer steps.
+    """Give the warm-up in optimizer steps; a share leaves at least the last step, or a run of one step would not learn.
 
     Example:
         >>> count_warmup(0.1, 43), count_warmup(100, 43)
         (5, 100)
     """
-    if isinstance(warmup, bool) or warmup < 0 or (isinstance(warmup, float) and warmup > 1):
+    if not _is_warmup(warmup):
         raise ArgumentError(
             f"warmup={warmup!r} is neither a number of optimizer steps nor a share of them.",
             "an int of at least 0, or a float from 0 to 1.",
             "write warmup=0.1 for the first tenth.",
         )
-    return math.ceil(warmup * updates) if isinstance(warmup, float) else warmup
+    return min(math.ceil(warmup * updates), max(updates - 1, 0)) if isinstance(warmup, float) else warmup
+
+
+def _is_warmup(warmup: object) -> bool:
+    is_share = isinstance(warmup, float) and 0 <= warmup <= 1
+    return is_share or (isinstance(warmup, int) and not isinstance(warmup, bool) and warmup >= 0)

@@ -120,7 +120,14 @@ def load_tokenizer(source: Any) -> Any:
     if not isinstance(source, (str, os.PathLike)):
         return source
     with _told(source):
-        return AutoTokenizer.from_pretrained(source)
+        tokenizer = AutoTokenizer.from_pretrained(source)
+    if len(tokenizer) <= len(tokenizer.all_special_tokens):  # transformers makes an empty one where no file is
+        raise LoadError(
+            f"{str(source)!r} holds no tokenizer, only the names of its special tokens.",
+            "the tokenizer's files beside the weights, such as tokenizer.json.",
+            "give Model(..., tokenizer=NAME) of the model that this one was made from.",
+        )
+    return tokenizer
 
 
 def load_network(auto_class: Any, source: Any, **config: Any) -> Loaded:

@@ -26,7 +26,6 @@ from keraslike.tasks.feed import (
     rows_for_fit,
     rows_of_loader,
 )
-
 from keraslike.tasks.transformer import REGRESSION, SINGLE
 
 if TYPE_CHECKING:
@@ -196,14 +195,18 @@ class TaskVerbs(TrainingVerbs):
             rows = self._required_feed().read(x, y)
             self._settle(rows)
             x, y = self._one_batch(rows)
-        return super().train_on_batch(x, y, **options)  # type: ignore[no-untyped-call]  # Poutyne is untyped
+        answer = super().train_on_batch(x, y, **options)  # type: ignore[no-untyped-call]  # Poutyne is untyped
+        self.forget_sums()
+        return answer
 
     def evaluate_on_batch(self, x: Any, y: Any = None, **options: Any) -> Any:
         """Measure one batch: rows with a task, tensors without; answers as Poutyne does."""
         if self.task is not None:
             self._required_blueprint().require()
             x, y = self._one_batch(self._required_feed().read(x, y))
-        return super().evaluate_on_batch(x, y, **options)
+        answer = super().evaluate_on_batch(x, y, **options)
+        self.forget_sums()
+        return answer
 
     def predict_on_batch(self, x: Any, **options: Any) -> Any:
         """Give the outputs for one batch: the logits of rows with a task, the network's outputs without."""

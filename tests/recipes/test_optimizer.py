@@ -1,0 +1,248 @@
+"""Which optimizer a word stands for, and which parameters decay."""
+
+import pytest
+import torch
+from torch import nn
+from transformers import AutoModelForSequenceClassification, Trainer
+
+from keraslike import Model
+from keraslike.errors import ArgumentError
+from keraslike.recipes import FINE_TUNING, PLAIN, make_optimizer, rate_put_back, set_rate_and_decay
+from keraslike.recipes.defaults import default_recipe
+from keraslike.recipes.optimizer import parameter_groups
+
+
+def names_by_decay(network, optimizer):
+    """The names of the parameters that decay, and of those that do not."""
+    names = {parameter: name for name, parameter in network.named_parameters()}
+    return [{names[p] for g in optimizer.param_groups if (g["weight_decay"] > 0) is decays for p in g["params"]} for decays in (True, False)]
+
+
+@pytest.mark.parametrize("folder", ["tiny_bert", "tiny_distilbert", "tiny_roberta", "tiny_gpt2"])
+def test_groups_are_those_of_the_trainer(folder, request):
+    """What decays of a transformer is what transformers' own Trainer lets decay; each parameter stands in one group."""
+    network = AutoModelForSequenceClassification.from_pretrained(request.getfixturevalue(folder), num_labels=3)
+
+    decaying, others = names_by_decay(network, make_optimizer("auto", network, FINE_TUNING))
+
+    assert decaying == set(Trainer.get_decay_parameter_names(None, network))
+    assert others == {name for name, _ in network.named_parameters()} - decaying
+
+
+def test_auto_with_a_task():
+    """"auto" is a fused AdamW at the recipe's rate and decay, torch's own defaults otherwise."""
+    optimizer = make_optimizer("auto", nn.Linear(2, 2), FINE_TUNING)
+
+    assert type(optimizer) is torch.optim.AdamW
+    assert [(g["lr"], g["weight_decay"], g["fused"]) for g in optimizer.param_groups] == [(5e-5, 0.01, True), (5e-5, 0.0, True)]
+    assert optimizer.defaults["betas"] == (0.9, 0.999)
+    assert optimizer.defaults["eps"] == 1e-8
+
+
+def test_frozen_parameters_are_left_out():
+    """What does not learn is not in the optimizer; a group without parameters is left out."""
+    network = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2, bias=False))
+    network[0].requires_grad_(False)
+
+    groups = parameter_groups(network, 0.1)
+
+    assert [(group["params"], group["weight_decay"]) for group in groups] == [([network[1].weight], 0.1)]
+
+
+KINDS = {
+    "sgd": torch.optim.SGD,
+    "SGD": torch.optim.SGD,
+    "adam": torch.optim.Adam,
+    "AdamW": torch.optim.AdamW,
+    "rmsprop": torch.optim.RMSprop,
+    "adagrad": torch.optim.Adagrad,
+    "lbfgs": torch.optim.LBFGS,
+}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_names(name):
+    """The name of any optimizer of torch, in any case, gives it with torch's own defaults."""
+    network = nn.Linear(2, 2)
+    optimizer = make_optimizer(name, network, PLAIN)
+    own = KINDS[name](network.parameters())
+
+    assert type(optimizer) is KINDS[name]
+    rate = {"lr": 0.01} if name.lower() == "sgd" else {}  # Poutyne's
+    unfused = {key: value for key, value in optimizer.defaults.items() if key not in ("fused", "foreach")}
+    assert unfused == {key: value for key, value in {**own.defaults, **rate}.items() if key in unfused}
+
+
+@pytest.mark.parametrize(("name", "is_fused"), [("sgd", True), ("adam", True), ("adamw", True), ("rmsprop", None)])
+def test_fused_where_torch_can(name, is_fused):
+    """An optimizer by name is fused where torch has a fused one."""
+    assert make_optimizer(name, nn.Linear(2, 2), PLAIN).defaults.get("fused") is is_fused
+
+
+def test_fused_refused_by_the_user():
+    """`fused=False` and `foreach=True` in a dict hold."""
+    network = nn.Linear(2, 2)
+
+    assert make_optimizer({"optim": "adam", "fused": False}, network, PLAIN).defaults["fused"] is False
+    assert make_optimizer({"optim": "adam", "foreach": True}, network, PLAIN).defaults["fused"] is None
+
+
+def test_fused_steps_like_the_other():
+    """Fused and plain steps differ by no more than rounding."""
+    weights = []
+    for fused in (True, False):
+        network = nn.Linear(3, 2, dtype=torch.float64)
+        nn.init.constant_(network.weight, 0.5)
+        nn.init.zeros_(network.bias)
+        optimizer = make_optimizer({"optim": "adamw", "lr": 0.1, "fused": fused}, network, PLAIN)
+        for _ in range(3):
+            optimizer.zero_grad()
+            network(torch.arange(6, dtype=torch.float64).reshape(2, 3)).square().mean().backward()
+            optimizer.step()
+        weights.append(network.weight.detach())
+
+    torch.testing.assert_close(*weights, rtol=1e-12, atol=1e-12)
+
+
+def test_network_that_cannot_be_fused():
+    """Parameters for which torch has no fused step get a plain optimizer."""
+    network = nn.Linear(2, 2, dtype=torch.complex64)
+
+    optimizer = make_optimizer("adam", network, PLAIN)
+
+    assert not optimizer.defaults["fused"]
+
+
+def test_dict():
+    """A dict gives the name and the optimizer's own arguments, and is not changed."""
+    given = {"optim": "sgd", "lr": 0.1, "momentum": 0.9}
+
+    optimizer = make_optimizer(given, nn.Linear(2, 2), PLAIN)
+
+    assert (optimizer.defaults["lr"], optimizer.defaults["momentum"]) == (0.1, 0.9)
+    assert given == {"optim": "sgd", "lr": 0.1, "momentum": 0.9}
+
+
+def test_objects_and_none_are_given_back():
+    """An optimizer object is used as it is; None is a model that is never trained."""
+    network = nn.Linear(2, 2)
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.3)
+
+    assert make_optimizer(optimizer, network, PLAIN) is optimizer
+    assert make_optimizer(None, network, PLAIN) is None
+
+
+@pytest.mark.parametrize(("name", "near"), [("admaw", "adamw"), ("Adammax", "adamax"), ("sdg", "sgd")])
+@pytest.mark.parametrize("form", [lambda name: name, lambda name: {"optim": name, "lr": 0.1}], ids=["name", "dict"])
+def test_misspelt_name(name, near, form):
+    """A misspelt name gets the nearest one, and the list."""
+    with pytest.raises(ArgumentError) as caught:
+        make_optimizer(form(name), nn.Linear(2, 2), PLAIN)
+
+    assert caught.value.do == f"did you mean {near!r}?"
+    assert "adamw" in caught.value.expected
+
+
+@pytest.mark.parametrize("wrong", [0.1, ["sgd"], torch.optim.SGD])
+def test_what_is_no_optimizer(wrong):
+    """Anything else is refused with the forms that are understood."""
+    with pytest.raises(ArgumentError, match="optimizer should be of type") as caught:
+        make_optimizer(wrong, nn.Linear(2, 2), PLAIN)
+
+    assert '{"optim": "sgd", "lr": 0.1}' in caught.value.expected
+
+
+def test_dict_without_a_name():
+    """A dict has to name its optimizer, under the key that the error shows."""
+    with pytest.raises(ArgumentError) as caught:
+        make_optimizer({"lr": 0.1}, nn.Linear(2, 2), PLAIN)
+
+    assert "optim" in str(caught.value)
+
+
+def test_argument_that_the_optimizer_lacks():
+    """An argument that the optimizer does not take is an error that names it and the optimizer."""
+    with pytest.raises(ArgumentError, match="SGD has no argument 'momentun'") as caught:
+        make_optimizer({"optim": "sgd", "momentun": 0.9}, nn.Linear(2, 2), PLAIN)
+
+    assert caught.value.do == "did you mean 'momentum'?"
+
+
+# What fit says of the rate and decay
+
+
+def test_rate_and_decay_of_a_run():
+    """learning_rate goes to all groups; weight_decay only to those that decay; moments stay."""
+    network = nn.Linear(2, 2)
+    optimizer = make_optimizer("auto", network, PLAIN)
+    network(torch.ones(1, 2)).sum().backward()
+    optimizer.step()
+
+    set_rate_and_decay(optimizer, 0.5, 0.2)
+
+    assert [(g["lr"], g["weight_decay"]) for g in optimizer.param_groups] == [(0.5, 0.2), (0.5, 0.0)]
+    assert len(optimizer.state) == 2
+
+
+def test_nothing_said_leaves_both():
+    """None leaves the optimizer as it is."""
+    optimizer = torch.optim.SGD(nn.Linear(2, 2).parameters(), lr=0.3, weight_decay=0.1)
+
+    set_rate_and_decay(optimizer, None, None)
+
+    assert [(g["lr"], g["weight_decay"]) for g in optimizer.param_groups] == [(0.3, 0.1)]
+
+
+def test_rate_is_put_back():
+    """After a scheduled run the optimizer has its own rates again, also after an exception."""
+    optimizer = torch.optim.SGD(nn.Linear(2, 2).parameters(), lr=0.3)
+
+    with pytest.raises(ZeroDivisionError), rate_put_back(optimizer):
+        torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 0.0)
+        1 / 0  # noqa: B018
+
+    assert optimizer.param_groups[0]["lr"] == 0.3
+    assert "initial_lr" not in optimizer.param_groups[0]
+
+
+def test_learning_rate_of_fit():
+    """fit(learning_rate=) is the rate of the run."""
+    model = Model(nn.Linear(2, 1), "sgd", "mse", device="cpu")
+
+    history = model.fit(torch.ones(4, 2), torch.ones(4, 1), learning_rate=0.25, verbose=0)
+
+    assert history.learning_rates == [0.25]
+
+
+# Which recipe
+
+
+def test_recipe_with_a_task():
+    """The recipe of fine-tuning: 5e-5, decay 0.01, linear with a tenth of warm-up, clipping at 1, 3 epochs."""
+    recipe = default_recipe(True, None)
+
+    assert (recipe.learning_rate, recipe.weight_decay, recipe.schedule) == (5e-5, 0.01, "linear")
+    assert (recipe.warmup, recipe.clip_norm, recipe.epochs) == (0.1, 1.0, 3)
+
+
+def test_recipe_of_another_network():
+    """Without a task: AdamW 1e-3, no schedule, no clipping, one epoch; a transformer gets 5e-5."""
+
+    class Pretrained(nn.Module):
+        def save_pretrained(self):
+            """Stand in for transformers' method."""
+
+    recipe, transformer = default_recipe(False, nn.Linear(1, 1)), default_recipe(False, Pretrained())
+
+    assert (recipe.learning_rate, recipe.schedule, recipe.clip_norm, recipe.epochs) == (1e-3, None, None, 1)
+    assert (transformer.learning_rate, transformer.schedule, transformer.epochs) == (5e-5, None, 1)
+
+
+def test_transformer_without_a_task(tiny_bert):
+    """A `PreTrainedModel` without a task gets AdamW 5e-5, with the groups of the Trainer."""
+    network = AutoModelForSequenceClassification.from_pretrained(tiny_bert, num_labels=2)
+
+    model = Model(network, device="cpu")
+
+    assert {group["lr"] for group in model.optimizer.param_groups} == {5e-5}
+    assert names_by_decay(network, model.optimizer)[0] == set(Trainer.get_decay_parameter_names(None, network))

@@ -1,0 +1,122 @@
+"""How the learning rate moves: transformers' schedules, exactly."""
+
+import math
+
+import pytest
+import torch
+import transformers
+from torch import nn
+
+from keraslike.errors import ArgumentError
+from keraslike.recipes import make_schedule
+from keraslike.recipes.schedule import NAMES, count_warmup
+
+THEIRS = {
+    "linear": lambda optimizer, warm, total: transformers.get_linear_schedule_with_warmup(optimizer, warm, total),
+    "cosine": lambda optimizer, warm, total: transformers.get_cosine_schedule_with_warmup(optimizer, warm, total),
+    "cosine_with_restarts": lambda optimizer, warm, total: (
+        transformers.get_cosine_with_hard_restarts_schedule_with_warmup(optimizer, warm, total)
+    ),
+    "polynomial": lambda optimizer, warm, total: transformers.get_polynomial_decay_schedule_with_warmup(
+        optimizer, warm, total
+    ),
+    "inverse_sqrt": lambda optimizer, warm, total: transformers.get_inverse_sqrt_schedule(optimizer, warm),
+    "constant": lambda optimizer, warm, total: transformers.get_constant_schedule_with_warmup(optimizer, warm),
+}
+
+
+def rates(make, steps):
+    """The rate of every optimizer step."""
+    optimizer = torch.optim.SGD(nn.Linear(1, 1).parameters(), lr=0.1)
+    schedule = make(optimizer)
+    seen = []
+    for _ in range(steps):
+        seen.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule.step()
+    return seen
+
+
+def test_every_name_has_its_truth():
+    """Each schedule that is offered is compared below."""
+    assert set(NAMES) == set(THEIRS)
+
+
+@pytest.mark.parametrize("name", THEIRS)
+@pytest.mark.parametrize(("warmup", "warm", "updates"), [(0.1, 3, 25), (0, 0, 10), (4, 4, 9), (1.0, 5, 6), (0.5, 0, 1)])
+def test_rates_are_those_of_transformers(name, warmup, warm, updates):
+    """Every rate is the one of transformers' own function of that name, to the last bit."""
+    ours = rates(make_schedule(name, warmup, updates), updates)
+
+    assert ours == rates(lambda optimizer: THEIRS[name](optimizer, warm, updates), updates)
+
+
+def test_linear_by_hand():
+    """Up from 0 over the warm-up, then down to a rate that would be 0 one step after the last."""
+    assert rates(make_schedule("linear", 2, 6), 6) == pytest.approx([0, 0.05, 0.1, 0.075, 0.05, 0.025])
+
+
+@pytest.mark.parametrize(
+    ("warmup", "updates", "steps"),
+    [(0.1, 43, 5), (0.1, 40, 4), (0.0, 50, 0), (1.0, 7, 6), (0, 50, 0), (100, 43, 100), (1, 43, 1)],
+)
+def test_warmup_in_steps(warmup, updates, steps):
+    """A float is a share, rounded up as transformers' Trainer does; an int is a number of optimizer steps."""
+    assert count_warmup(warmup, updates) == steps
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_run_of_one_step_learns(name):
+    """A share of a single step is no warm-up: its rate would be 0, and nothing would be learned."""
+    assert rates(make_schedule(name, 0.1, 1), 1) == [0.1]
+
+
+@pytest.mark.parametrize("updates", [3, 10, 29, 30, 43, 99, 100, 120, 1000, 1001])
+@pytest.mark.parametrize("share", [0.05, 0.06, 0.1, 0.3])
+def test_warmup_is_the_trainers(share, updates):
+    """A share of the steps is as many steps as transformers' TrainingArguments count."""
+    assert count_warmup(share, updates) == math.ceil(updates * share)
+
+
+@pytest.mark.parametrize("wrong", [-1, -0.1, 1.5, True, False])
+def test_warmup_that_is_none(wrong):
+    """What is neither a number of steps nor a share is refused."""
+    with pytest.raises(ArgumentError, match=f"warmup={wrong} is neither") as caught:
+        make_schedule("linear", wrong, 10)
+
+    assert "warmup=0.1" in caught.value.do
+
+
+@pytest.mark.parametrize("wrong", ["0.1", None, [1]])
+def test_warmup_of_another_type(wrong):
+    """So is what is no number."""
+    with pytest.raises(ArgumentError, match="is neither a number of optimizer steps nor a share"):
+        make_schedule("linear", wrong, 10)
+
+
+@pytest.mark.parametrize(("name", "near"), [("liner", "linear"), ("Cosine", "cosine"), ("const", "constant")])
+def test_misspelt_name(name, near):
+    """A misspelt schedule gets the nearest name."""
+    with pytest.raises(ArgumentError) as caught:
+        make_schedule(name, 0, 10)
+
+    assert caught.value.do == f"did you mean {near!r}?"
+
+
+def test_no_schedule():
+    """None leaves the rate to others."""
+    assert make_schedule(None, 0.1, 10) is None
+
+
+@pytest.mark.parametrize("name", ["linear", "constant"])
+def test_length_that_is_not_known(name):
+    """A share of unknown steps cannot be planned; the error names the argument that gives a length."""
+    with pytest.raises(ArgumentError, match="needs the number of optimizer steps") as caught:
+        make_schedule(name, 0.1, None)
+
+    assert "steps_per_epoch" in caught.value.do
+
+
+def test_no_steps_at_all():
+    """A run of no epochs has a schedule of nothing, and no error."""
+    assert rates(make_schedule("linear", 0.1, 0), 0) == []
