@@ -49,6 +49,7 @@ class ModelBundle(poutyne.ModelBundle):
             epoch_metrics=list(zip(theirs.unflatten_epoch_metrics_names, theirs.epoch_metrics, strict=True)),
             device=device,
         )
+        bundle.__class__ = cls  # Poutyne makes one of its own class, whatever class is asked
         return bundle
 
 

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from keraslike.model import Model
 
-ROWS, HELD_OUT, EPOCHS, SEED = 6000, 1000, 5, 1
+ROWS, HELD_OUT, EPOCHS, SEED = 7000, 1000, 6, 1
 
 NOISE = 0.05
 """The share of reviews whose label is wrong, as in data that people have labelled in a hurry."""
 
-DRINKS, DISHES = ("lemonade", "beer", "juice"), ("soup", "coffee", "stew")
-COSTS, GOODS = ("bill", "queue", "delay"), ("room", "portion", "garden")
+DRINKS, DISHES = ("lemonade", "beer", "juice", "water"), ("soup", "coffee")
+COSTS, GOODS = ("bill", "queue"), ("room", "portion", "garden", "bed")
 FITTING = {
     **dict.fromkeys(DRINKS, ("cold", "hot")),
     **dict.fromkeys(DISHES, ("hot", "cold")),
@@ -98,7 +98,7 @@ def _clause(draw: random.Random, is_good: bool, degrees: Sequence[str] = ()) -> 
     is_denied = not degrees and draw.random() < 0.3
     is_praise = is_good != is_denied
     fitting = FITTING[noun][0 if is_praise else 1]
-    word = fitting if draw.random() < 0.3 else draw.choice(PRAISE if is_praise else BLAME)
+    word = fitting if draw.random() < 0.4 else draw.choice(PRAISE if is_praise else BLAME)
     before = draw.choice(NOT) + " " if is_denied else draw.choice(degrees) + " " if degrees else ""
     return f"the {noun} was {before}{word}"
 

@@ -8,12 +8,13 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
-from poutyne.framework.iterators import StepIterator, _get_step_iterator
+from poutyne.framework.iterators import StepIterator
 from torch.optim.lr_scheduler import LRScheduler
 
 from keraslike.data.batches import Batch, OwnBatches, as_batch
 from keraslike.engine import gradients
 from keraslike.engine.random_state import Aside, kept
+from keraslike.errors import DataError
 from keraslike.tracking.history import History
 from keraslike.tracking.logs import BatchLogs
 
@@ -70,8 +71,7 @@ class Run:
         """Number the batches of one epoch from 1; a user's own iterator is advanced beside the random state."""
         if isinstance(self.batches, OwnBatches):
             self.batches.set_epoch(self.epochs_before + epoch - self.initial_epoch + 1)
-        source = self.beside(self.batches)
-        return ((number, as_batch(data)) for number, data in _get_step_iterator(self.steps_per_epoch, source))
+        return ((n, as_batch(data)) for n, data in _numbered(self.beside(self.batches), self.steps_per_epoch))
 
     def beside(self, batches: Iterable[Any]) -> Iterable[Any]:
         """Give our own batches as they are, and a user's so that they draw nothing from the random state."""
@@ -165,6 +165,33 @@ def validate(model: Learner, run: Run) -> dict[str, float]:
     )
     model.run_validation(steps, run.callbacks)
     return {name: float(value) for name, value in steps.metrics_logs.items()}
+
+
+def _numbered(source: Iterable[Any], steps: int | None) -> Iterator[tuple[int, Any]]:
+    """Number what a source yields from 1: one pass over it, or `steps` of them, however many passes that takes.
+
+    Nothing is drawn beyond the last step.
+
+    Raises:
+        DataError: the source, such as a generator that was read before, has nothing to yield.
+    """
+    if steps is None:
+        yield from enumerate(source, start=1)
+        return
+    number = 0
+    while number < steps:
+        before = number
+        for data in source:
+            number += 1
+            yield number, data
+            if number == steps:
+                return
+        if number == before:
+            raise DataError(
+                f"the data ran out after {number} of {steps} batches of an epoch: a generator can be read once only.",
+                f"at least {steps} batches in every epoch.",
+                "give a list or a torch Dataset, or a smaller steps_per_epoch.",
+            )
 
 
 def _grouped(batches: Iterator[tuple[int, Batch]], size: int) -> Iterator[list[tuple[int, Batch]]]:

@@ -21,7 +21,7 @@ def get_metrics(metrics: Iterable[Any] | str | None, problem_type: str | None = 
     Args:
         metrics: names of `REGISTRY`, of scikit-learn's or scipy's functions, or of keraslike's losses; such functions
             themselves (or a `partial`); classes or objects of keraslike's, Poutyne's or torchmetrics' metrics; other
-            functions `(y_pred, y_true)`, called once with the classes or values of the whole epoch; or `(name, metric)`.
+            functions `(y_pred, y_true)`, called once with the epoch's classes or values; or `(name, metric)`.
         problem_type: what the logits mean, as in `Metric`; usually the loss's.
 
     Raises:

@@ -38,7 +38,7 @@ def make_optimizer(optimizer: Any, network: nn.Module, recipe: Recipe) -> Any:
         return optimizer
     if optimizer == "auto":
         groups = parameter_groups(network, recipe.weight_decay)
-        return _fused(torch.optim.AdamW, groups, {"lr": recipe.learning_rate})
+        return _fused(torch.optim.AdamW, groups, {"lr": recipe.learning_rate}, network)
     if not isinstance(optimizer, (str, dict)):
         raise ArgumentError(
             f"optimizer should be of type derived from optim.Optimizer, received {type(optimizer)}.",
@@ -54,7 +54,7 @@ def make_optimizer(optimizer: Any, network: nn.Module, recipe: Recipe) -> Any:
     _check_arguments(names[name], arguments)
     if name == "sgd":
         arguments.setdefault("lr", 1e-2)
-    return _fused(names[name], [p for p in network.parameters() if p.requires_grad], arguments)
+    return _fused(names[name], [p for p in network.parameters() if p.requires_grad], arguments, network)
 
 
 def _check_arguments(kind: type[Optimizer], arguments: dict[str, Any]) -> None:
@@ -68,14 +68,20 @@ def _check_arguments(kind: type[Optimizer], arguments: dict[str, Any]) -> None:
             )
 
 
-def _fused(kind: type[Optimizer], parameters: list[Any], arguments: dict[str, Any]) -> Optimizer:
-    """Make an optimizer, fused where its kind and the parameters allow it and the user has not said otherwise."""
-    if {"fused", "foreach"} & set(arguments):
+def _fused(kind: type[Optimizer], parameters: list[Any], arguments: dict[str, Any], network: nn.Module) -> Optimizer:
+    """Make an optimizer, fused where its kind and the network allow it and the user has not said otherwise."""
+    if {"fused", "foreach"} & set(arguments) or not _can_be_fused(network):
         return kind(parameters, **arguments)
     try:
         return kind(parameters, **arguments, fused=True)  # type: ignore[call-arg]  # not every optimizer has it
     except (TypeError, RuntimeError, ValueError):
         return kind(parameters, **arguments)
+
+
+def _can_be_fused(network: nn.Module) -> bool:
+    """Tell whether torch's fused steps know this network's parameters; torch itself looks only at the first step."""
+    has_sparse = any(getattr(module, "sparse", False) for module in network.modules())
+    return not has_sparse and all(parameter.is_floating_point() for parameter in network.parameters())
 
 
 def parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:

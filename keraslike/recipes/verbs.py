@@ -83,6 +83,10 @@ class TrainingVerbs(Displayed):
         notes = self._notes(seed)
         if is_schedule_left_to_callbacks(self._recipe, options, callbacks or []):
             notes.append("A callback moves the learning rate, so the default schedule is off.")
+        elif run.steps_per_epoch is None and self._recipe.schedule is not None and "schedule" not in options:
+            notes.append(
+                "The data have no length, so the learning rate stays constant; steps_per_epoch= gives them one."
+            )
         say(shown, notes)
         set_rate_and_decay(self.optimizer, learning_rate, options.get("weight_decay"))
         with rate_put_back(self.optimizer) if run.schedule is not None else nullcontext():

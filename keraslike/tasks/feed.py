@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
+import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
@@ -13,7 +14,7 @@ from keraslike.data.labels import Labels
 from keraslike.data.rows import Rows, columns_of
 from keraslike.data.splits import as_split
 from keraslike.data.splitting import split_rows
-from keraslike.data.streams import is_stream, stream
+from keraslike.data.streams import is_stream, shuffled, stream
 from keraslike.data.targets import SINGLE_LABEL, kind_of_targets, require_target
 from keraslike.errors import ArgumentError, DataError, LabelError
 from keraslike.tasks.base import Task
@@ -156,19 +157,19 @@ class StreamBatches:
 
     def __iter__(self) -> Iterator[Batch]:
         self.epoch += 1
-        columns = self.feed.columns
-        rows = stream(
-            self.source,
-            text=columns.get("text"),
-            target=columns.get("target"),
-            prepare=self.feed.prepare,
-            seed=self.seed,
-            epoch=self.epoch,
-            buffer=BUFFER,
-        )
+        rows = self._rows()
         while chunk := list(islice(rows, self.batch_size)):
-            named = Rows(columns_of(chunk), named=False)
-            yield FeatureBatch(self.feed.task.encode_rows(named), self.feed.task.collate)
+            known = Rows(columns_of(chunk), named=False) if is_stream(self.source) else self.feed.read(chunk)
+            yield FeatureBatch(self.feed.task.encode_rows(known), self.feed.task.collate)
+
+    def _rows(self) -> Iterator[Any]:
+        """Give the rows of one pass: those of a stream with our column names, those of a generator as they come."""
+        if not is_stream(self.source):
+            rows = iter(self.source)
+            return rows if self.seed is None else shuffled(rows, np.random.default_rng((self.seed, self.epoch)), BUFFER)
+        chosen: dict[str, Any] = {name: self.feed.columns.get(name) for name in ("text", "target")}
+        order: dict[str, Any] = {"seed": self.seed, "epoch": self.epoch, "buffer": BUFFER}
+        return stream(self.source, prepare=self.feed.prepare, **chosen, **order)
 
 
 def is_loader(x: Any) -> bool:

@@ -61,10 +61,12 @@ def quiet() -> Iterator[None]:
 @contextmanager
 def _told(source: Any) -> Iterator[None]:
     """Turn what transformers raises for an unreadable source into one short error."""
+    from safetensors import SafetensorError
+
     try:
         with quiet():
             yield
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         if isinstance(error, LoadError):
             raise
         raise _load_error(str(source), error) from None

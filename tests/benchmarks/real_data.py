@@ -1,24 +1,24 @@
-"""What `fit` scores on real texts, beside a plain PyTorch loop of the same recipe; one row of a CSV file per run.
+"""What `fit` scores on real texts, beside a plain PyTorch loop of the same recipe; one run after the other into a CSV file.
 
 Usage::
 
     python tests/benchmarks/real_data.py --data DIR --model DIR [--out FILE.csv] [--only NAME] [--seeds 3]
     python tests/benchmarks/real_data.py --table [--out FILE.csv]
 
-DIR holds a folder per data set (`sms_spam/train.csv`, `sms_spam/dev.csv`, ...), and a body with its tokenizer. Runs whose
-row is in the file are skipped, so a command that was stopped goes on where it was. Both sides learn from the first 1,500
-rows for 2 epochs: batches of 32, AdamW at 5e-5 without decay of biases and norms, a linear schedule with 10 % warm-up,
-gradients clipped at 1. The loop shares no code with keraslike: it reads, encodes, shuffles and scores by other libraries.
-With `--same-order` a second loop takes over keraslike's order of the rows; its scores are then the same to the last bit.
+The data's DIR holds a folder per data set (`sms_spam/train.csv`, `sms_spam/dev.csv`, ...), the model's a body and its
+tokenizer. Runs that are in the file are skipped, so a command that was stopped goes on where it was. Both sides learn
+from the first 1,500 rows for 2 epochs: batches of 32, AdamW at 5e-5 without decay of biases and norms, 10 % warm-up and
+linear decay, gradients clipped at 1. The loop reads, encodes, shuffles and scores by other libraries than keraslike.
+With `--same-order` a second loop takes the rows in keraslike's order; its scores are then equal to the last digit.
 """
 
-import argparse
 import csv
 import json
 import os
 import sys
 import tempfile
 import time
+from argparse import ArgumentParser, Namespace
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -28,24 +28,29 @@ from statistics import mean, stdev
 from typing import Any
 
 SINGLE, MULTI, REGRESSION = "single_label_classification", "multi_label_classification", "regression"
-KERASLIKE, BY_HAND, SAME_ORDER = "keraslike", "by hand", "by hand, same order"
-SCORES = ("loss", "accuracy", "f1_macro", "f1_micro", "pearson", "r2", "mae")
+SCORES = ("loss", "accuracy", "f1_macro", "f1_micro", "ranking", "pearson", "r2", "mae")
 KEY = ("settings", "data", "who", "seed")
 COLUMNS = (*KEY, "part", *SCORES, "cpu_seconds", "versions")
-TOLERANCE = 1e-9  # the same predictions, counted and averaged by another library in another order
+TOLERANCE = 1e-9  # the same predictions, added up by another library in another order
 
 Row = dict[str, Any]
+Scores = dict[str, float]
+Features = list[Row]
 
 
 @dataclass(frozen=True)
 class DataSet:
-    """Where the texts and targets of a data set stand, and on which parts it is measured."""
+    """Where the texts and targets of a data set stand, and the parts that it is measured on."""
 
     problem_type: str = SINGLE
     text: tuple[str, ...] = ("text",)
     target: tuple[str, ...] = ("label",)
     parts: tuple[str, ...] = ("dev",)
     ending: str = "csv"
+
+    def file(self, folder: Path, part: str) -> Path:
+        """Give the file of one part."""
+        return folder / f"{part}.{self.ending}"
 
     def targets(self, rows: Sequence[Row]) -> list[Any]:
         """Give what is to be learned: a label, a list of labels, or a list of numbers per row."""
@@ -63,33 +68,15 @@ DATA = {
 }
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What all runs have in common."""
-
-    data: Path
-    model: str
-    rows: int
-    epochs: int
-    max_length: int | None
-
-    def __str__(self) -> str:
-        cut = "" if self.max_length is None else f", cut at {self.max_length} tokens"
-        return f"{self.rows} rows, {self.epochs} epochs{cut}"
-
-
-# Reading
-
-
 def read_rows(path: Path, limit: int | None = None) -> list[Row]:
-    """Read the first rows of a file; a CSV file's values stay strings."""
+    """Read the first rows of a file; the values of a CSV file stay strings."""
     with path.open(encoding="utf-8", newline="") as file:
-        lines: Iterator[Row] = csv.DictReader(file) if path.suffix == ".csv" else map(json.loads, file)
-        return list(islice(lines, limit))
+        rows: Iterator[Row] = csv.DictReader(file) if path.suffix == ".csv" else map(json.loads, file)
+        return list(islice(rows, limit))
 
 
-def write_rows(rows: Sequence[Row], path: Path) -> Path:
-    """Write rows into a new file of the kind that its name says."""
+def write_rows(rows: Sequence[Row], path: Path) -> str:
+    """Write rows into a new file of the kind that its name says, and give its name."""
     with path.open("w", encoding="utf-8", newline="") as file:
         if path.suffix == ".csv":
             writer = csv.DictWriter(file, rows[0].keys())
@@ -97,14 +84,11 @@ def write_rows(rows: Sequence[Row], path: Path) -> Path:
             writer.writerows(rows)
         else:
             file.writelines(json.dumps(row) + "\n" for row in rows)
-    return path
+    return str(path)
 
 
-# Scores, by scikit-learn and scipy
-
-
-def scores(problem_type: str, truth: Any, predicted: Any) -> dict[str, float]:
-    """Give the scores that suit the kind of targets; both are classes, rows of 0 and 1, or numbers."""
+def score(problem_type: str, truth: Any, predicted: Any) -> Scores:
+    """Score classes, rows of 0 and 1, or numbers by scikit-learn and scipy."""
     import numpy as np
     from scipy.stats import pearsonr
     from sklearn.metrics import accuracy_score, f1_score, mean_absolute_error, r2_score
@@ -112,87 +96,92 @@ def scores(problem_type: str, truth: Any, predicted: Any) -> dict[str, float]:
     if problem_type == REGRESSION:
         truth, predicted = (np.asarray(values, dtype=np.float32).astype(np.float64) for values in (truth, predicted))
         correlations = [pearsonr(*columns).statistic for columns in zip(truth.T, predicted.T, strict=True)]
-        by_name = {"pearson": mean(correlations), "r2": r2_score(truth, predicted)}
-        return by_name | {"mae": mean_absolute_error(truth, predicted)}
-    by_name = {"f1_macro": f1_score(truth, predicted, average="macro", zero_division=0)}
+        numbers = {"pearson": mean(correlations), "r2": r2_score(truth, predicted)}
+        return numbers | {"mae": mean_absolute_error(truth, predicted)}
+    macro = {"f1_macro": f1_score(truth, predicted, average="macro", zero_division=0)}
     if problem_type == MULTI:
-        return by_name | {"f1_micro": f1_score(truth, predicted, average="micro", zero_division=0)}
-    return by_name | {"accuracy": accuracy_score(truth, predicted)}
+        return macro | {"f1_micro": f1_score(truth, predicted, average="micro", zero_division=0)}
+    return macro | {"accuracy": accuracy_score(truth, predicted)}
+
+
+def rank(truth: Any, scores: Any) -> Scores:
+    """Score how high the true labels stand among all, whatever the threshold: 1 if on top in every row."""
+    from sklearn.metrics import label_ranking_average_precision_score
+
+    return {"ranking": label_ranking_average_precision_score(truth, scores)}
 
 
 # keraslike
 
 
-def with_keraslike(data: DataSet, folder: Path, settings: Settings, seed: int) -> tuple[float, dict[str, Any]]:
-    """Learn and measure from files by keraslike; give the CPU seconds of learning and the scores of each part."""
+def with_keraslike(data: DataSet, folder: Path, given: Namespace, seed: int) -> tuple[float, dict[str, Scores]]:
+    """Learn and measure from files; give the CPU seconds of learning, and the scores of each part."""
     from keraslike import Model
 
     with tempfile.TemporaryDirectory() as scratch:
-        name = f"train.{data.ending}"
-        train = write_rows(read_rows(folder / name, settings.rows), Path(scratch) / name)
-        columns = {"target": list(data.target)} if len(data.target) > 1 else {}
+        rows = read_rows(data.file(folder, "train"), given.rows)
+        train = write_rows(rows, data.file(Path(scratch), "train"))
+        several = {"target": list(data.target)} if len(data.target) > 1 else {}
         began = time.process_time()
-        model = Model(settings.model, task="text-classification", max_length=settings.max_length)
-        model.fit(str(train), epochs=settings.epochs, seed=seed, verbose=0, **columns)
+        model = Model(given.model, task="text-classification", max_length=given.max_length)
+        model.fit(train, epochs=given.epochs, seed=seed, verbose=0, **several)
         seconds = time.process_time() - began
-    measured = {part: model.evaluate(str(path), verbose=0) for part, path in part_paths(data, folder)}
-    for part, path in part_paths(data, folder):
-        require_agreement(measured[part], scores(data.problem_type, *predictions(model, data, path)))
-    return seconds, measured
+    return seconds, {part: evaluated(model, data, data.file(folder, part), seed == 0) for part in data.parts}
 
 
-def part_paths(data: DataSet, folder: Path) -> list[tuple[str, Path]]:
-    """Give the parts that are measured, and their files."""
-    return [(part, folder / f"{part}.{data.ending}") for part in data.parts]
-
-
-def predictions(model: Any, data: DataSet, path: Path) -> tuple[Any, Any]:
-    """Give the targets as they stand in the file, and what the model's `predict` says."""
-    truth, predicted = data.targets(read_rows(path)), model.predict(path)
-    if data.problem_type == SINGLE:
-        return truth, [str(label) for label in predicted]
+def evaluated(model: Any, data: DataSet, path: Path, is_checked: bool) -> Scores:
+    """Give what `evaluate` says of a file, where asked held against scikit-learn on what `predict` says of it."""
+    found = {name: value for name, value in model.evaluate(str(path), verbose=0).items() if name in SCORES}
+    truth = data.targets(read_rows(path))
     if data.problem_type == MULTI:
-        from sklearn.preprocessing import MultiLabelBinarizer
+        truth = multi_hot(truth, model.labels)
+        found |= rank(truth, model.predict_logits(path))
+    if is_checked:
+        predicted = model.predict(path)
+        if data.problem_type == MULTI:
+            predicted = multi_hot(predicted, model.labels)
+        elif data.problem_type == SINGLE:
+            predicted = [str(label) for label in predicted]
+        for name, value in score(data.problem_type, truth, predicted).items():
+            if abs(found[name] - value) > TOLERANCE:
+                raise AssertionError(f"evaluate gives {name} {found[name]}, scikit-learn {value} for its predictions")
+    return found
 
-        binarizer = MultiLabelBinarizer(classes=model.labels).fit(truth)
-        return binarizer.transform(truth), binarizer.transform(predicted)
-    return truth, predicted
+
+def multi_hot(targets: Sequence[Sequence[str]], labels: Sequence[str]) -> Any:
+    """Make rows of 0 and 1 of rows of labels."""
+    from sklearn.preprocessing import MultiLabelBinarizer
+
+    return MultiLabelBinarizer(classes=labels).fit_transform(targets)
 
 
-def require_agreement(measured: dict[str, float], truth: dict[str, float]) -> None:
-    """Stop where `evaluate` says something else than scikit-learn of the same model's predictions."""
-    for name, value in truth.items():
-        if abs(measured[name] - value) > TOLERANCE:
-            raise AssertionError(f"evaluate gives {name} {measured[name]}, its predictions have {value}")
-
-
-# By hand
+# by hand
 
 
 def by_hand(
-    data: DataSet, folder: Path, settings: Settings, seed: int, order: Callable[..., Any] | None = None
-) -> tuple[float, dict[str, Any]]:
-    """Learn and measure as `with_keraslike` does, by PyTorch and transformers alone; `order` replaces the shuffling."""
+    data: DataSet, folder: Path, given: Namespace, seed: int, order: Callable[..., Any] | None = None
+) -> tuple[float, dict[str, Scores]]:
+    """Do what `with_keraslike` does by PyTorch and transformers; `order`, where given, replaces the shuffling."""
     from transformers import AutoModelForSequenceClassification, AutoTokenizer, set_seed
 
     began = time.process_time()
     set_seed(seed)
-    tokenizer = AutoTokenizer.from_pretrained(settings.model)
-    rows = read_rows(folder / f"train.{data.ending}", settings.rows)
+    tokenizer = AutoTokenizer.from_pretrained(given.model)
+    rows = read_rows(data.file(folder, "train"), given.rows)
     encode, width = encoder(data, rows)
 
-    def features(rows: Sequence[Row]) -> list[Row]:
+    def features(rows: Sequence[Row]) -> Features:
         texts = [[row[name] for row in rows] for name in data.text]
-        encoded = tokenizer(*texts, truncation=True, max_length=settings.max_length)
-        columns = {**encoded, "labels": encode(data.targets(rows))}
+        columns = {**tokenizer(*texts, truncation=True, max_length=given.max_length)}
+        columns["labels"] = encode(data.targets(rows))
         return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
-    sizes = {"num_labels": width, "problem_type": data.problem_type}
-    network = AutoModelForSequenceClassification.from_pretrained(settings.model, **sizes)
-    learn(network, tokenizer, features(rows), settings.epochs, seed, order)
+    head = {"num_labels": width, "problem_type": data.problem_type}
+    network = AutoModelForSequenceClassification.from_pretrained(given.model, **head)
+    learn(network, tokenizer, features(rows), given.epochs, seed, order)
     seconds = time.process_time() - began
-    measure = {part: features(read_rows(path)) for part, path in part_paths(data, folder)}
-    return seconds, {part: measured(network, tokenizer, data, found) for part, found in measure.items()}
+    parts = {part: features(read_rows(data.file(folder, part))) for part in data.parts}
+    return seconds, {part: measured(network, tokenizer, data.problem_type, found) for part, found in parts.items()}
 
 
 def encoder(data: DataSet, rows: Sequence[Row]) -> tuple[Callable[[list[Any]], list[Any]], int]:
@@ -206,8 +195,8 @@ def encoder(data: DataSet, rows: Sequence[Row]) -> tuple[Callable[[list[Any]], l
     return lambda targets: labels.transform(targets).astype(kind).tolist(), len(labels.classes_)
 
 
-def learn(network: Any, tokenizer: Any, features: list[Row], epochs: int, seed: int, order: Any) -> None:
-    """Fine-tune: the loop as anyone would write it."""
+def learn(network: Any, tokenizer: Any, features: Features, epochs: int, seed: int, order: Any) -> None:
+    """Fine-tune, as anyone would write it."""
     import torch
     from torch.utils.data import DataLoader
     from transformers import DataCollatorWithPadding, get_linear_schedule_with_warmup
@@ -218,12 +207,12 @@ def learn(network: Any, tokenizer: Any, features: list[Row], epochs: int, seed: 
     optimizer = torch.optim.AdamW(groups, lr=5e-5, fused=True)
     updates = -(-len(features) // 32) * epochs
     schedule = get_linear_schedule_with_warmup(optimizer, -(-updates // 10), updates)
-    shared = {"batch_size": 32, "collate_fn": DataCollatorWithPadding(tokenizer)}
-    shared["generator"] = torch.Generator().manual_seed(seed)
+    loading = {"batch_size": 32, "collate_fn": DataCollatorWithPadding(tokenizer)}
+    loading["generator"] = torch.Generator().manual_seed(seed)
     network.train()
     for epoch in range(1, epochs + 1):
-        chosen = {"shuffle": True} if order is None else {"sampler": order(len(features), seed, epoch).tolist()}
-        for batch in DataLoader(features, **chosen, **shared):
+        rows = {"shuffle": True} if order is None else {"sampler": order(len(features), seed, epoch).tolist()}
+        for batch in DataLoader(features, **rows, **loading):
             optimizer.zero_grad()
             network(**batch).loss.backward()
             torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -231,114 +220,104 @@ def learn(network: Any, tokenizer: Any, features: list[Row], epochs: int, seed: 
             schedule.step()
 
 
-def measured(network: Any, tokenizer: Any, data: DataSet, features: list[Row]) -> dict[str, float]:
-    """Give loss and scores of a fine-tuned network."""
+def measured(network: Any, tokenizer: Any, problem_type: str, features: Features) -> Scores:
+    """Give the loss and the scores of a fine-tuned network."""
     import torch
     from torch.utils.data import DataLoader
     from transformers import DataCollatorWithPadding
 
     network.eval()
     with torch.inference_mode():
-        loader = DataLoader(features, batch_size=32, collate_fn=DataCollatorWithPadding(tokenizer))
-        found = [(len(batch["labels"]), batch["labels"], network(**batch)) for batch in loader]
-    loss = sum(size * outputs.loss.item() for size, _, outputs in found) / len(features)
-    truth, logits = torch.cat([labels for _, labels, _ in found]), torch.cat([outputs.logits for *_, outputs in found])
-    read = {SINGLE: lambda: logits.argmax(-1), MULTI: lambda: (logits > 0).long(), REGRESSION: lambda: logits}
-    return {"loss": loss, **scores(data.problem_type, truth.numpy(), read[data.problem_type]().numpy())}
+        batches = DataLoader(features, batch_size=32, collate_fn=DataCollatorWithPadding(tokenizer))
+        found = [(batch["labels"], network(**batch)) for batch in batches]
+    loss = sum(len(labels) * outputs.loss.item() for labels, outputs in found) / len(features)
+    truth, logits = torch.cat([labels for labels, _ in found]), torch.cat([outputs.logits for _, outputs in found])
+    if problem_type == MULTI:
+        multi = score(problem_type, truth.numpy(), (logits > 0).numpy())
+        return {"loss": loss, **multi, **rank(truth.numpy(), logits.numpy())}
+    predicted = logits.argmax(-1) if problem_type == SINGLE else logits
+    return {"loss": loss, **score(problem_type, truth.numpy(), predicted.numpy())}
 
 
-def by_hand_in_order(data: DataSet, folder: Path, settings: Settings, seed: int) -> tuple[float, dict[str, Any]]:
-    """Learn by hand from the rows in the order that keraslike documents."""
+def by_hand_in_order(data: DataSet, folder: Path, given: Namespace, seed: int) -> tuple[float, dict[str, Scores]]:
+    """Do it by hand, with the rows in the order that keraslike documents."""
     from keraslike.data.order import order
 
-    return by_hand(data, folder, settings, seed, order)
+    return by_hand(data, folder, given, seed, order)
 
 
-RUNS = {KERASLIKE: with_keraslike, BY_HAND: by_hand, SAME_ORDER: by_hand_in_order}
+RUNS = {"keraslike": with_keraslike, "by hand": by_hand, "by hand, same order": by_hand_in_order}
 
 
 # The file of results
 
 
-def run(who: str, name: str, seed: int, settings: Settings) -> list[Row]:
-    """Make one run and give its rows, one per part that was measured."""
+def run_missing(given: Namespace, names: Sequence[str], sides: Sequence[str]) -> None:
+    """Make the runs that are not in the file yet, one seed after the other, and write each when it ends."""
     import torch
     import transformers
 
     import keraslike
 
     versions = f"keraslike {keraslike.__version__}, torch {torch.__version__}, transformers {transformers.__version__}"
-    seconds, by_part = RUNS[who](DATA[name], settings.data / name, settings, seed)
-    shared = {"settings": str(settings), "data": name, "who": who, "seed": seed, "versions": versions}
-    return [
-        {**shared, "part": part, "cpu_seconds": f"{seconds:.1f}", **{k: v for k, v in found.items() if k in SCORES}}
-        for part, found in by_part.items()
-    ]
-
-
-def run_missing(out: Path, settings: Settings, names: Sequence[str], whos: Sequence[str], seeds: int) -> None:
-    """Make the runs that are not in the file yet, one seed after the other, and write each as it ends."""
-    done = {tuple(row[column] for column in KEY) for row in (read_rows(out) if out.exists() else [])}
-    wanted = [(name, who, seed) for seed in range(seeds) for name in names for who in whos]
-    for name, who, seed in wanted:
-        if (str(settings), name, who, str(seed)) in done:
+    settings = f"{given.rows} rows, {given.epochs} epochs, max_length {given.max_length}"
+    done = {tuple(row[name] for name in KEY) for row in (read_rows(given.out) if given.out.exists() else [])}
+    for seed, name, who in [(seed, name, who) for seed in range(given.seeds) for name in names for who in sides]:
+        key = (settings, name, who, str(seed))
+        if key in done:
             continue
-        rows = run(who, name, seed, settings)
-        is_new = not out.exists()
-        with out.open("a", encoding="utf-8", newline="") as file:
+        seconds, by_part = RUNS[who](DATA[name], given.data / name, given, seed)
+        shared = {**dict(zip(KEY, key, strict=True)), "cpu_seconds": f"{seconds:.1f}", "versions": versions}
+        has_header = given.out.exists()
+        with given.out.open("a", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, COLUMNS)
-            if is_new:
+            if not has_header:
                 writer.writeheader()
-            writer.writerows(rows)
-        print(f"{name}, {who}, seed {seed}: {rows[0]['cpu_seconds']} s", flush=True)
+            writer.writerows({**shared, "part": part, **found} for part, found in by_part.items())
+        print(f"seed {seed}, {name}, {who}: {seconds:.0f} s", flush=True)
 
 
 def table(rows: Sequence[Row]) -> str:
     """Give mean and standard deviation over the seeds as a markdown table, a line per part and score."""
-    values: dict[tuple[str, str, str], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    values: dict[tuple[str, str], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
-        for score in (*SCORES, "cpu_seconds"):
-            if row[score]:
-                values[row["settings"], f"{row['data']} {row['part']}", score][row["who"]].append(float(row[score]))
-    whos = [who for who in RUNS if any(row["who"] == who for row in rows)]
-    lines = [f"| settings | data | score | {' | '.join(whos)} |", "|---" * (3 + len(whos)) + "|"]
-    for key, found in values.items():
-        lines.append(f"| {' | '.join([*key, *(spread(found[who]) for who in whos)])} |")
-    return "\n".join(lines)
+        for name in [name for name in (*SCORES, "cpu_seconds") if row[name]]:
+            values[f"{row['data']}, {row['part']}", name][row["who"]].append(float(row[name]))
+    sides = [who for who in RUNS if any(row["who"] == who for row in rows)]
+    lines = [f"| data | score | {' | '.join(sides)} |", "|---" * (2 + len(sides)) + "|"]
+    lines += [f"| {' | '.join([*key, *(spread(found[who]) for who in sides)])} |" for key, found in values.items()]
+    return "\n".join([f"Settings: {'; '.join(sorted({row['settings'] for row in rows}))}.", "", *lines])
 
 
 def spread(values: Sequence[float]) -> str:
-    """Give the mean, the standard deviation and how many runs they are of."""
+    """Give the mean, the standard deviation, and how many runs they are of."""
     if not values:
         return ""
     return f"{mean(values):.4f} ± {stdev(values) if len(values) > 1 else 0:.4f} ({len(values)})"
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Make the missing runs, or print the table."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = ArgumentParser(description="Score keraslike beside a hand-written loop, on real texts.")
     parser.add_argument("--data", type=Path, help="folder with a folder per data set")
     parser.add_argument("--model", help="name or directory of the body that is fine-tuned")
     parser.add_argument("--out", type=Path, default=Path("real_data.csv"), help="file of results (%(default)s)")
     parser.add_argument("--only", choices=DATA, help="one data set; default: all")
     parser.add_argument("--seeds", type=int, default=3, help="runs per data set and side (%(default)s)")
     parser.add_argument("--rows", type=int, default=1_500, help="training rows (%(default)s)")
-    parser.add_argument("--epochs", type=int, default=2, help="%(default)s")
-    parser.add_argument("--max-length", type=int, help="tokens a text is cut at; default: the model's limit")
-    parser.add_argument("--same-order", action="store_true", help="run the loop in keraslike's order too")
-    parser.add_argument("--table", action="store_true", help="print the table of the file and stop")
+    parser.add_argument("--epochs", type=int, default=2, help="passes over them (%(default)s)")
+    parser.add_argument("--max-length", type=int, help="tokens that a text is cut at; default: the model's limit")
+    parser.add_argument("--same-order", action="store_true", help="write the loop in keraslike's order too")
+    parser.add_argument("--table", action="store_true", help="print the table of the file, and run nothing")
     given = parser.parse_args(arguments)
     if given.table:
         print(table(read_rows(given.out)))
-        return 0
-    if given.data is None or given.model is None:
-        parser.error("--data and --model are needed to run")
-    settings = Settings(given.data, given.model, given.rows, given.epochs, given.max_length)
-    whos = list(RUNS) if given.same_order else [KERASLIKE, BY_HAND]
-    run_missing(given.out, settings, [given.only] if given.only else list(DATA), whos, given.seeds)
-    return 0
+    elif given.data is None or given.model is None:
+        parser.error("runs need --data and --model")
+    else:
+        run_missing(given, [given.only] if given.only else list(DATA), list(RUNS)[: 3 if given.same_order else 2])
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    os.environ |= {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1", "TRANSFORMERS_VERBOSITY": "error"}
     sys.exit(main())

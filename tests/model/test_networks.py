@@ -218,9 +218,9 @@ def test_gpt2_trains(tiny_gpt2: Path):
     """GPT-2 trains from raw texts, batches of ragged lengths included."""
     model = Model(str(tiny_gpt2), task="text-classification", device="cpu")
 
-    history = model.fit(TEXTS, SENTIMENTS, epochs=2, learning_rate=1e-3, verbose=0)
+    history = model.fit(TEXTS, SENTIMENTS, epochs=5, learning_rate=1e-2, seed=0, verbose=0)
 
-    assert history[1]["loss"] < history[0]["loss"]
+    assert history[-1]["loss"] < history[0]["loss"]
 
 
 def test_padding_side_of_the_tokenizer(tiny_gpt2: Path):

@@ -15,7 +15,10 @@ from keraslike.recipes.optimizer import parameter_groups
 def names_by_decay(network, optimizer):
     """The names of the parameters that decay, and of those that do not."""
     names = {parameter: name for name, parameter in network.named_parameters()}
-    return [{names[p] for g in optimizer.param_groups if (g["weight_decay"] > 0) is decays for p in g["params"]} for decays in (True, False)]
+    return [
+        {names[p] for g in optimizer.param_groups if (g["weight_decay"] > 0) is decays for p in g["params"]}
+        for decays in (True, False)
+    ]
 
 
 @pytest.mark.parametrize("folder", ["tiny_bert", "tiny_distilbert", "tiny_roberta", "tiny_gpt2"])
@@ -30,11 +33,14 @@ def test_groups_are_those_of_the_trainer(folder, request):
 
 
 def test_auto_with_a_task():
-    """"auto" is a fused AdamW at the recipe's rate and decay, torch's own defaults otherwise."""
+    """ "auto" is a fused AdamW at the recipe's rate and decay, torch's own defaults otherwise."""
     optimizer = make_optimizer("auto", nn.Linear(2, 2), FINE_TUNING)
 
     assert type(optimizer) is torch.optim.AdamW
-    assert [(g["lr"], g["weight_decay"], g["fused"]) for g in optimizer.param_groups] == [(5e-5, 0.01, True), (5e-5, 0.0, True)]
+    assert [(g["lr"], g["weight_decay"], g["fused"]) for g in optimizer.param_groups] == [
+        (5e-5, 0.01, True),
+        (5e-5, 0.0, True),
+    ]
     assert optimizer.defaults["betas"] == (0.9, 0.999)
     assert optimizer.defaults["eps"] == 1e-8
 
@@ -104,11 +110,33 @@ def test_fused_steps_like_the_other():
     torch.testing.assert_close(*weights, rtol=1e-12, atol=1e-12)
 
 
-def test_network_that_cannot_be_fused():
-    """Parameters for which torch has no fused step get a plain optimizer."""
+def test_sparse_gradients_are_not_fused():
+    """An embedding with sparse gradients, for which torch has no fused step, gets a plain optimizer that steps."""
+    network = nn.Embedding(4, 2, sparse=True)
+    before = network.weight.detach().clone()
+
+    optimizer = make_optimizer("sgd", network, PLAIN)
+    network(torch.tensor([1])).sum().backward()
+    optimizer.step()
+
+    assert not torch.equal(network.weight, before)
+
+
+def test_complex_parameters_are_not_fused():
+    """So do complex numbers."""
     network = nn.Linear(2, 2, dtype=torch.complex64)
+    before = network.weight.detach().clone()
 
     optimizer = make_optimizer("adam", network, PLAIN)
+    network(torch.ones(1, 2, dtype=torch.complex64)).abs().sum().backward()
+    optimizer.step()
+
+    assert not torch.equal(network.weight, before)
+
+
+def test_arguments_that_cannot_be_fused():
+    """An argument that excludes fused steps gets a plain optimizer."""
+    optimizer = make_optimizer({"optim": "adam", "differentiable": True}, nn.Linear(2, 2), PLAIN)
 
     assert not optimizer.defaults["fused"]
 

@@ -163,7 +163,10 @@ def test_scheduler_callback_is_said_once(tiny_bert, texts_and_labels, capsys):
     assert capsys.readouterr().out.count("the default schedule is off") == 1
 
 
-@pytest.mark.parametrize("names", [["batches_per_step"], ["gradient_accumulation_steps"], ["batches_per_step", "gradient_accumulation_steps"]])
+@pytest.mark.parametrize(
+    "names",
+    [["batches_per_step"], ["gradient_accumulation_steps"], ["batches_per_step", "gradient_accumulation_steps"]],
+)
 def test_two_names_of_one_number(names):
     """batches_per_step has a second name; both together must agree."""
     assert batches_per_step(dict.fromkeys(names, 4)) == 4
