@@ -1,4 +1,4 @@
-"""Poutyne's way with a transformer: put the shuffled sentences of stories back in order."""
+"""Poutyne's way: put shuffled sentences back in order; with real data: --model NAME_OR_DIRECTORY --data stories.csv."""
 
 import argparse
 import random
@@ -10,9 +10,9 @@ from torch.utils.data import DataLoader
 from transformers import AutoModelForTokenClassification, AutoTokenizer
 
 from keraslike import Experiment, MetricWrapper, ModelWrapper, TransformerCollator
+from keraslike.demo import make_network
 
-STEPS = ["{} woke up early.", "Then {} ate an egg.", "{} went to work.", "Later {} came home.", "At night {} slept."]
-STORIES = [[step.format(name) for step in STEPS] for name in ("Ann", "Bob", "Eve", "Jim", "Kim", "Lea", "Max", "Zoe")]
+STORIES = [[f"{name} {verb}." for verb in ("woke", "ate", "read", "ran", "slept")] for name in ("Al", "Bo", "Eve") * 2]
 
 
 class Ordering:
@@ -28,19 +28,19 @@ class Ordering:
 
     def tau(self, logits, targets):
         """Give Kendall's tau, averaged over stories: 1 if all stories are in order again, about 0 by chance."""
-        stories = zip(logits.squeeze(-1), targets["input_ids"] == self.marker_id, targets["places"], strict=True)
-        taus = [kendalltau(row[found].tolist(), to[to != -100].tolist()).statistic for row, found, to in stories]
-        return sum(taus) / len(taus)
+        rows = zip(logits.squeeze(-1), targets["input_ids"] == self.marker_id, targets["places"], strict=True)
+        return sum(kendalltau(row[found].tolist(), to[to != -100].tolist())[0] for row, found, to in rows) / len(logits)
 
 
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", required=True, help="a directory or name")
-    parser.add_argument("--stories", help="a CSV with columns sentence1 to sentence5 (default: a few made here)")
+    parser.add_argument("--model", help="a name or directory (default: a small network made here)")
+    parser.add_argument("--data", help="a .csv file with the columns sentence1 to sentence5 (default: a few made here)")
     options = parser.parse_args(argv)
     set_seeds(42)
-    stories = pd.read_csv(options.stories).filter(like="sentence").to_numpy() if options.stories else STORIES
-    tokenizer = AutoTokenizer.from_pretrained(options.model)
+    stories = pd.read_csv(options.data).filter(like="sentence").to_numpy() if options.data else STORIES
+    source = options.model or make_network([" ".join(story) for story in stories], "ordering/network")
+    tokenizer = AutoTokenizer.from_pretrained(source)
     marker, marker_id, rows = tokenizer.cls_token, tokenizer.cls_token_id, []
     for story in stories:
         places = random.sample(range(5), 5)
@@ -48,7 +48,7 @@ def main(argv=None):
         rows.append({**row, "places": places[: row["input_ids"].count(marker_id)]})  # fewer if the text was cut
     collate = TransformerCollator(["places", "input_ids"], remove_labels=True, pad_token_id=tokenizer.pad_token_id)
     train, valid, test = (DataLoader(rows[part::3], batch_size=8, collate_fn=collate) for part in range(3))
-    network = ModelWrapper(AutoModelForTokenClassification.from_pretrained(options.model, num_labels=1))
+    network = ModelWrapper(AutoModelForTokenClassification.from_pretrained(source, num_labels=1))
     loss, adamw = Ordering(marker_id), {"optim": "adamw", "lr": 3e-5}
     run = Experiment("ordering", network, optimizer=adamw, loss_function=loss, batch_metrics=[MetricWrapper(loss.tau)])
     run.train(train_generator=train, valid_generator=valid, epochs=3, save_every_epoch=True)

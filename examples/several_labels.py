@@ -1,6 +1,6 @@
 """Several labels for one text: a list of labels in each row, and a list of labels in each answer.
 
-As it stands it asks of made-up reviews what they are about, with a small network that knows nothing yet. With a real
+It asks of made-up reviews what they are about, with a small network that knows nothing yet. With a real
 model, and a file with a column of texts and a column of lists of labels::
 
     python several_labels.py --model distilbert-base-uncased --data train.jsonl --text "Thanks, that is so kind!"
@@ -13,10 +13,10 @@ from keraslike import Model
 from keraslike.demo import make_network, make_reviews
 
 TOPICS = {
-    "drinks": ("lemonade", "beer", "juice", "water"),
-    "kitchen": ("soup", "coffee"),
-    "house": ("room", "bed", "garden", "queue"),
-    "price": ("bill",),
+    "bar": ("lemonade", "beer", "juice", "water"),
+    "kitchen": ("soup", "coffee", "portion"),
+    "house": ("room", "bed", "garden"),
+    "desk": ("bill", "queue"),
 }
 
 
@@ -39,7 +39,7 @@ def main(argv=None):
     parser.add_argument("--data", help="a .jsonl file (default: reviews made here)")
     parser.add_argument("--text", default="the soup was hot but the bill was large", help="what is asked at the end")
     options = parser.parse_args(argv)
-    texts, _ = make_reviews(2000, seed=1)
+    texts, _ = make_reviews(1500, seed=1)
     data = (options.data,) if options.data else (texts, make_topics(texts))
     if options.model is not None:
         learn(options.model, data, options.text)

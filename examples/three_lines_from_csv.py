@@ -1,6 +1,6 @@
 """Three lines: from a CSV file of texts and labels to answers.
 
-As it stands it makes its own file, and a small network that knows nothing yet. With a real model, a name or a directory,
+It makes its own file, and a small network that knows nothing yet. With a real model, a name or a directory,
 and a file with a column of texts and a column of labels::
 
     python three_lines_from_csv.py --model distilbert-base-uncased --data reviews.csv --text "I love this movie!"

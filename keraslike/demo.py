@@ -41,7 +41,7 @@ QUESTIONS = [
     "the soup was never cold",
     "the room was awful but the coffee was great",
     "the coffee was great , although the room was awful",
-    "the bill was slightly large and the garden was really lovely",
+    "they said that the room was lovely , but the bill was large",
 ]
 
 
@@ -221,7 +221,7 @@ def _agree(model: "Model", directory: Path, texts: list[str]) -> bool:
     same = sum(answer["label"] == label for answer, label in zip(theirs, ours, strict=True))
     gap = max(abs(answer["score"] - float(score)) for answer, score in zip(theirs, sure, strict=True))
     print(f"     {same:,} of {len(texts):,} answers are the same; their scores differ by at most {gap:.0e}.")
-    return same == len(texts)
+    return bool(same == len(texts))
 
 
 if __name__ == "__main__":

@@ -78,7 +78,7 @@ def assert_same(theirs, ours):
 
 
 METRICS = {
-    "names": {"batch_metrics": lambda: ["accuracy", "cross_entropy"], "epoch_metrics": lambda: ["f1", ("micro", poutyne.F1("micro"))]},
+    "names": {"batch_metrics": lambda: ["accuracy", "cross_entropy"], "epoch_metrics": lambda: ["f1", "precision"]},
     "renamed": {"batch_metrics": lambda: [("hits", "accuracy")], "epoch_metrics": lambda: [("score", "f1")]},
     "twice": {"batch_metrics": lambda: ["accuracy", "accuracy"]},
     "precision and recall": {"epoch_metrics": lambda: ["precision", "recall", poutyne.FBeta(average="micro")]},
@@ -93,7 +93,7 @@ def test_metrics(case):
 
 
 def test_torchmetrics_objects():
-    """torchmetrics objects work as batch and epoch metrics and keep their state apart."""
+    """Objects of torchmetrics work as batch and epoch metrics and keep their state apart."""
     import torchmetrics
 
     kinds = [torchmetrics.Accuracy, torchmetrics.F1Score, torchmetrics.CohenKappa]
@@ -307,7 +307,7 @@ def test_progress_options_give_poutynes_display(capsys):
 
 
 def test_evaluate_and_predict():
-    """evaluate and predict give Poutyne's forms and numbers."""
+    """Both evaluate and predict give Poutyne's forms and numbers."""
     x, y = make_data(50)
     metrics = {"batch_metrics": ["accuracy"], "epoch_metrics": ["f1"], "device": "cpu"}
     theirs = poutyne.Model(make_network(), "sgd", "cross_entropy", **metrics)
@@ -339,6 +339,30 @@ def test_dict_forms():
     values = ours.evaluate(x, y, return_dict=True, verbose=0)
     assert values == pytest.approx({"loss": their_logs["test_loss"], "acc": their_logs["test_acc"]}, **SAME)
     assert {type(value) for value in values.values()} == {float}
+
+
+def test_dataset_verbs():
+    """The `*_dataset` verbs take torch Datasets and loading arguments, and give Poutyne's numbers."""
+    dataset = TensorDataset(*map(torch.as_tensor, make_data(50)))
+    loading = {"batch_size": 16, "dataloader_kwargs": {"shuffle": False}}
+    rows, measured = [], []
+    for kind in (poutyne.Model, Model):
+        model = kind(make_network(), "sgd", "cross_entropy", batch_metrics=["accuracy"], device="cpu")
+        rows.append(model.fit_dataset(dataset, dataset, epochs=2, verbose=False, **loading))
+        measured.append([*model.evaluate_dataset(dataset, verbose=False)])
+        measured[-1].append(model.predict_dataset(dataset, has_ground_truth=True, verbose=False).sum())
+
+    assert_same(*rows)
+    assert measured[1] == pytest.approx(measured[0], rel=1e-5)
+
+
+def test_model_that_is_never_trained():
+    """A model without optimizer predicts, and refuses to fit in words that Poutyne's users know."""
+    model = Model(make_network(), None, "cross_entropy", device="cpu")
+
+    assert model.predict(make_data(4)[0]).shape == (4, 3)
+    with pytest.raises(ValueError, match="Impossible to fit when optimizer is None"):
+        model.fit(*make_data(4), verbose=0)
 
 
 def test_predict_keeps_the_outputs_structure():
@@ -392,7 +416,7 @@ def test_bundle_from_a_model(tmp_path):
 @pytest.mark.parametrize("make", [ModelBundle.from_network, Experiment], ids=["ModelBundle", "Experiment"])
 @pytest.mark.parametrize("task", ["classif", "reg", "classification", "regression"])
 def test_bundle_from_a_network(tmp_path, make, task):
-    """keraslike's bundles build our Model, with loss, metrics and numbers of Poutyne's task."""
+    """The bundles of keraslike build our Model, with loss, metrics and numbers of Poutyne's task."""
     is_classes = task.startswith("classif")
     data = make_data(40) if is_classes else make_values(40)
     loader = DataLoader(TensorDataset(*map(torch.as_tensor, data)), batch_size=16)
@@ -412,7 +436,7 @@ def test_bundle_from_a_network(tmp_path, make, task):
 
 def test_bundle_goes_on_where_it_stopped(tmp_path):
     """A second bundle in the same directory resumes behind the last epoch, as Poutyne's does."""
-    train, valid, test = loaders()
+    train, valid, _ = loaders()
     first = Experiment(str(tmp_path), make_network(), optimizer="sgd", task="classif", device="cpu")
     first.train(train, valid, epochs=2, save_every_epoch=True, verbose=False)
 

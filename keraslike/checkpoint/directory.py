@@ -62,8 +62,13 @@ def _move(draft: Path, place: Path) -> None:
         return
     old = Path(tempfile.mkdtemp(prefix=f".{place.name}-old-", dir=place.parent))
     place.rename(old / place.name)
-    draft.rename(place)
-    shutil.rmtree(old)
+    try:
+        draft.rename(place)
+    except OSError:
+        (old / place.name).rename(place)
+        raise
+    finally:
+        shutil.rmtree(old)
 
 
 def _umask() -> int:
@@ -80,7 +85,7 @@ def read_manifest(directory: str | os.PathLike[str]) -> dict[str, Any]:
     """
     path = Path(directory) / MANIFEST
     try:
-        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        manifest = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise LoadError(
             f"{str(directory)!r} was not written by model.save(...): it has no {MANIFEST}.",
@@ -89,6 +94,8 @@ def read_manifest(directory: str | os.PathLike[str]) -> dict[str, Any]:
         ) from None
     except ValueError as error:
         raise LoadError(f"{str(path)!r} is damaged: {error}.", "a file as model.save(...) wrote it.") from None
+    if not isinstance(manifest, dict):
+        raise LoadError(f"{str(path)!r} is damaged: it holds no object.", "a file as model.save(...) wrote it.")
     if manifest.get("format", 0) > FORMAT:
         raise LoadError(
             f"{str(path)!r} was written by a later keraslike ({manifest.get('versions', {}).get('keraslike')}).",

@@ -7,6 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 Feature = Mapping[str, Any]
+SMALL = np.iinfo(np.int32)
+"""Token ids fit in 4 bytes; what does not takes 8."""
 
 
 class Ragged:
@@ -18,16 +20,17 @@ class Ragged:
         ([5, 6], [2, 1])
     """
 
-    def __init__(self, sequences: Sequence[Sequence[int]]) -> None:
+    def __init__(self, sequences: Sequence[Sequence[int] | npt.NDArray[Any]]) -> None:
         self.lengths: npt.NDArray[np.int64] = np.fromiter((len(s) for s in sequences), np.int64, len(sequences))
         self._ends = np.cumsum(self.lengths)
-        flat = (value for sequence in sequences for value in sequence)
-        self._values = np.fromiter(flat, np.int32, int(self.lengths.sum()))
+        flat = np.concatenate([np.asarray(sequence, dtype=np.int64) for sequence in sequences])
+        is_small = flat.size == 0 or (flat.min() >= SMALL.min and flat.max() <= SMALL.max)
+        self._values: npt.NDArray[Any] = flat.astype(np.int32) if is_small else flat
 
     def __len__(self) -> int:
         return len(self.lengths)
 
-    def __getitem__(self, index: int) -> npt.NDArray[np.int32]:
+    def __getitem__(self, index: int) -> npt.NDArray[Any]:
         end = self._ends[index]
         return self._values[end - self.lengths[index] : end]
 
@@ -89,6 +92,15 @@ class Features(Sequence[Feature]):
 
 def _compact(values: list[Any]) -> Any:
     """Store sequences of integers flat; leave anything else (targets, row numbers, texts) as it is."""
-    first = values[0]
-    is_ids = isinstance(first, (list, np.ndarray)) and len(first) > 0 and isinstance(first[0], (int, np.integer))
-    return Ragged(values) if is_ids else values
+    arrays: list[npt.NDArray[Any]] = []
+    for value in values:
+        array = np.asarray(value) if isinstance(value, (list, np.ndarray)) and not _is_nested(value) else None
+        if array is None or array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
+            return values
+        arrays.append(array)
+    return Ragged(arrays)
+
+
+def _is_nested(value: Any) -> bool:
+    """Tell lists of lists, which may be ragged and so no array."""
+    return len(value) > 0 and isinstance(value[0], (list, np.ndarray))

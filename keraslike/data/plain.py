@@ -34,6 +34,10 @@ def plain_batches(
         DataError: x and y do not fit together.
         ArgumentError: what was given cannot be split.
     """
+    if validation_data is not None and validation_split:
+        raise ArgumentError(
+            "validation_data and validation_split are both given.", "one of them.", "leave out validation_split."
+        )
     shuffled = seed if options.get("shuffle", True) else None
     loading = options.get("dataloader_kwargs")
     if validation_data is not None:
@@ -48,12 +52,14 @@ def plain_batches(
             )
         return _own_batches(x, batch_size, shuffled, loading), valid
     pair = (as_tensors(x, network), as_tensors(y, network, is_target=True))
+    if count_rows(pair) == 0:
+        raise DataError("x and y are empty: there are no rows to learn from.", "at least one row.")
     if validation_split:
         train, held = split_rows(count_rows(pair), validation_split, seed, _classes(pair[1]))
         valid = TensorBatches(take(pair, torch.from_numpy(held)), batch_size, None)
         pair = take(pair, torch.from_numpy(train))
     return (
-        TensorBatches(pair, batch_size, shuffled) if loading is None else _loader(pair, batch_size, seed, loading)
+        TensorBatches(pair, batch_size, shuffled) if loading is None else _loader(pair, batch_size, shuffled, loading)
     ), valid
 
 

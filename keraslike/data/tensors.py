@@ -36,7 +36,8 @@ def as_tensors(data: Any, network: nn.Module, *, is_target: bool = False) -> Any
         return type(data)(as_tensors(value, network, is_target=is_target) for value in data)
     tensor = _tensor(data)
     if tensor.is_floating_point():
-        return tensor.to(_floating_dtype(network)) if tensor.dtype == torch.float64 else tensor
+        is_cast = not is_target or tensor.dtype == torch.float64
+        return tensor.to(_floating_dtype(network)) if is_cast else tensor
     keeps_whole = is_target or _begins_with_embedding(network)
     return tensor.to(torch.int64) if keeps_whole else tensor.to(_floating_dtype(network))
 
@@ -48,7 +49,7 @@ def _is_array(data: Any) -> bool:
 def _tensor(data: Any) -> Tensor:
     if isinstance(data, Tensor):
         return data
-    values = data.to_numpy() if is_kind(data, "pandas", "DataFrame", "Series") else np.asarray(data)
+    values = data.to_numpy() if is_kind(data, "pandas", "DataFrame", "Series") else _array(data)
     if values.dtype.kind == "O":
         values = _numbers(values)
     if values.dtype.kind not in "biuf":
@@ -57,7 +58,18 @@ def _tensor(data: Any) -> Tensor:
             "arrays, tensors, frames or lists of numbers.",
             'give Model(..., task="text-classification") for texts.',
         )
-    return torch.from_numpy(np.ascontiguousarray(values))
+    return torch.from_numpy(np.require(values, requirements=["C", "W"]))  # pandas gives read-only arrays
+
+
+def _array(data: Any) -> Any:
+    try:
+        return np.asarray(data)
+    except ValueError:
+        raise DataError(
+            "the rows have different lengths, so they are no table of numbers.",
+            "as many numbers in every row.",
+            "pad them, or give a DataLoader whose collate_fn does.",
+        ) from None
 
 
 def _numbers(values: Any) -> Any:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from keraslike.data.rows import Rows
 from keraslike.errors import NotFittedError
 from keraslike.tasks.base import Task
+from keraslike.tasks.feed import require_labels
 from keraslike.tasks.transformer import TransformerTask
 
 
@@ -52,6 +53,7 @@ class Blueprint:
             return self._settle_adopted(self.task, rows)
         if rows is not None:
             self.task.learn(rows)
+        require_labels(self.task)
         if self.network is None:
             self._build()
         elif not self.is_settled:

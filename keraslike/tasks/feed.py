@@ -1,6 +1,7 @@
 """From whatever the user gave to the batches of a task."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
@@ -10,6 +11,7 @@ from torch.utils.data import DataLoader
 
 from keraslike.data.batches import Batch, FeatureBatch, FeatureBatches, PairBatch
 from keraslike.data.dataset import as_dataset
+from keraslike.data.encoding import Features
 from keraslike.data.labels import Labels
 from keraslike.data.rows import Rows, columns_of
 from keraslike.data.splits import as_split
@@ -49,6 +51,16 @@ class Feed:
         if target is not None:
             self.columns["target"] = target
         self.prepare = prepare or self.prepare
+
+    @contextmanager
+    def unchanged_by_errors(self) -> Iterator[None]:
+        """Forget what was chosen inside if it ends in an error, so that a misspelt column is not remembered."""
+        before = dict(self.columns), self.prepare, self.has_pairs
+        try:
+            yield
+        except BaseException:
+            self.columns, self.prepare, self.has_pairs = before
+            raise
 
     def with_columns(self, text: Any, target: Any) -> "Feed":
         """Give a feed that reads other columns once."""
@@ -102,11 +114,23 @@ class Feed:
 
     # Batches
 
-    def batches(self, rows: Rows, batch_size: int, *, seed: int | None = None, vary_seed: int = 0) -> FeatureBatches:
-        """Encode rows and give them in batches: shuffled by (seed, epoch), or in the order given where seed is None."""
-        features = self.task.pack(self.task.encode_rows(rows))
+    def batches(
+        self, rows: Rows, batch_size: int, *, seed: int | None = None, vary_seed: int = 0, has_notes: bool = True
+    ) -> FeatureBatches:
+        """Encode rows and give them in batches: shuffled by (seed, epoch), or in the order given where seed is None.
+
+        `has_notes=False` is for rows that no fit learns from, or validates on.
+        """
+        features = self.task.pack(self.task.encode_rows(rows) if has_notes else self.encode_unnoted(rows))
         vary = self.task.vary if self.task.varies else None
         return FeatureBatches(features, self.task.collate, batch_size, seed, vary, vary_seed)
+
+    def encode_unnoted(self, rows: Rows) -> Features:
+        """Encode rows, and forget what the task notes: it would be said at the next fit, once for each batch."""
+        before = list(self.task.notes)
+        features = self.task.encode_rows(rows)
+        self.task.notes = before
+        return features
 
     def convert(self, data: Any, *, has_target: bool = True) -> Batch:
         """Make a batch of what a user's loader yielded: raw rows by column, or tensors with `input_ids`."""
@@ -115,7 +139,7 @@ class Feed:
         is_pair = isinstance(data, (tuple, list)) and len(data) == 2 and not isinstance(data[0], (str, Mapping))
         x, y = data if is_pair else (data, None)
         rows = self.read(list(x) if isinstance(x, tuple) else x, y if has_target else None, has_target=has_target)
-        return FeatureBatch(self.task.encode_rows(rows), self.task.collate)
+        return FeatureBatch(self.encode_unnoted(rows), self.task.collate)
 
     def _tensor_batch(self, data: Mapping[str, Any], has_target: bool) -> PairBatch:
         target = self.columns.get("target", "labels")
@@ -160,7 +184,7 @@ class StreamBatches:
         rows = self._rows()
         while chunk := list(islice(rows, self.batch_size)):
             known = Rows(columns_of(chunk), named=False) if is_stream(self.source) else self.feed.read(chunk)
-            yield FeatureBatch(self.feed.task.encode_rows(known), self.feed.task.collate)
+            yield FeatureBatch(self.feed.encode_unnoted(known), self.feed.task.collate)
 
     def _rows(self) -> Iterator[Any]:
         """Give the rows of one pass: those of a stream with our column names, those of a generator as they come."""

@@ -22,7 +22,6 @@ from keraslike.tasks.feed import (
     LoaderBatches,
     StreamBatches,
     is_loader,
-    require_labels,
     rows_for_fit,
     rows_of_loader,
 )
@@ -113,7 +112,7 @@ class TaskVerbs(TrainingVerbs):
             if is_loader(x):
                 batches: Any = LoaderBatches(x, feed, has_target=False)
                 return predict_batches(self, batches, task.predict_batch, shown), [], False
-            own = feed.batches(self._rows_to_predict(x, is_one), batch_size)
+            own = feed.batches(self._rows_to_predict(x, is_one), batch_size, has_notes=False)
             return predict_batches(self, own, task.predict_batch, shown), own.features, is_one
 
     def _rows_to_predict(self, x: Any, is_one: bool) -> Rows:
@@ -137,17 +136,18 @@ class TaskVerbs(TrainingVerbs):
     ) -> tuple[Any, Any]:
         """Read and encode the data of `fit`, with the network built on the way."""
         feed = self._required_feed()
-        feed.choose(options.get("text"), options.get("target"), options.get("prepare"))
-        shuffled = seed if options.get("shuffle", True) else None
-        if is_loader(x) or is_stream(x) or (options.get("steps_per_epoch") and not hasattr(x, "__len__")):
-            self._settle(rows_of_loader(feed, x))
-            is_ours = not is_loader(x)
-            batches: Any = StreamBatches(x, feed, batch_size, shuffled) if is_ours else LoaderBatches(x, feed)
-            return batches, self._validation_batches(validation_data, batch_size)
-        known, rows, held = rows_for_fit(feed, x, y, validation_data, validation_split, seed)
-        self._settle(known)
-        valid = None if held is None else feed.batches(held, batch_size)
-        return feed.batches(rows, batch_size, seed=shuffled, vary_seed=seed), valid
+        with feed.unchanged_by_errors():
+            feed.choose(options.get("text"), options.get("target"), options.get("prepare"))
+            shuffled = seed if options.get("shuffle", True) else None
+            if is_loader(x) or is_stream(x) or (options.get("steps_per_epoch") and not hasattr(x, "__len__")):
+                self._settle(rows_of_loader(feed, x))
+                is_ours = not is_loader(x)
+                batches: Any = StreamBatches(x, feed, batch_size, shuffled) if is_ours else LoaderBatches(x, feed)
+                return batches, self._validation_batches(validation_data, batch_size)
+            known, rows, held = rows_for_fit(feed, x, y, validation_data, validation_split, seed)
+            self._settle(known)
+            valid = None if held is None else feed.batches(held, batch_size)
+            return feed.batches(rows, batch_size, seed=shuffled, vary_seed=seed), valid
 
     def _validation_batches(self, data: Any, batch_size: int) -> Any:
         feed = self._required_feed()
@@ -159,7 +159,6 @@ class TaskVerbs(TrainingVerbs):
         """Bring task, network and model together before learning."""
         network = self._required_blueprint().settle(rows)
         task = self._required_task()
-        require_labels(task)
         if vars(self).get("_bare") is not network or self._assembled_for != task.problem_type:
             self._assemble(network)
 
@@ -172,7 +171,8 @@ class TaskVerbs(TrainingVerbs):
         feed = self._required_feed().with_columns(text, target)
         if is_loader(x):
             return LoaderBatches(x, feed)
-        return feed.batches(feed.read(split_of(x, "test") if y is None else x, y), batch_size)
+        rows = feed.read(split_of(x, "test") if y is None else x, y)
+        return feed.batches(rows, batch_size, has_notes=False)
 
     def _notes(self, seed: int) -> list[str]:
         """Give where and with which seed a task is trained, and what the task has noted."""
@@ -215,7 +215,7 @@ class TaskVerbs(TrainingVerbs):
         return super().predict_on_batch(x, **options)
 
     def _one_batch(self, rows: Rows) -> Any:
-        return next(iter(self._required_feed().batches(rows, len(rows))))
+        return next(iter(self._required_feed().batches(rows, len(rows), has_notes=False)))
 
     def _required_task(self) -> Task:
         if self.task is None:

@@ -1,4 +1,4 @@
-"""What `fit` scores on real texts, beside a plain PyTorch loop of the same recipe; one run after the other into a CSV file.
+"""What `fit` scores on real texts, beside a plain PyTorch loop of the same recipe; each run is a row of a CSV file.
 
 Usage::
 
@@ -9,33 +9,45 @@ The data's DIR holds a folder per data set (`sms_spam/train.csv`, `sms_spam/dev.
 tokenizer. Runs that are in the file are skipped, so a command that was stopped goes on where it was. Both sides learn
 from the first 1,500 rows for 2 epochs: batches of 32, AdamW at 5e-5 without decay of biases and norms, 10 % warm-up and
 linear decay, gradients clipped at 1. The loop reads, encodes, shuffles and scores by other libraries than keraslike.
-With `--same-order` a second loop takes the rows in keraslike's order; its scores are then equal to the last digit.
+With `--same-order` a second loop takes the rows in keraslike's order; its loss is then the same to the last digit.
 """
 
 import csv
 import json
-import os
-import sys
 import tempfile
 import time
 from argparse import ArgumentParser, Namespace
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
+import numpy as np
+import torch
+import transformers
+from scipy.stats import pearsonr
+from sklearn import metrics
+from sklearn.metrics import label_ranking_average_precision_score as rank
+from sklearn.preprocessing import LabelEncoder, MultiLabelBinarizer
+from torch.utils.data import DataLoader
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, DataCollatorWithPadding
+
+import keraslike
+from keraslike.data.order import order
+
 SINGLE, MULTI, REGRESSION = "single_label_classification", "multi_label_classification", "regression"
 SCORES = ("loss", "accuracy", "f1_macro", "f1_micro", "ranking", "pearson", "r2", "mae")
 KEY = ("settings", "data", "who", "seed")
 COLUMNS = (*KEY, "part", *SCORES, "cpu_seconds", "versions")
+RESULTS = Path(__file__).parent / "results" / "real_data.csv"
 TOLERANCE = 1e-9  # the same predictions, added up by another library in another order
 
 Row = dict[str, Any]
 Scores = dict[str, float]
-Features = list[Row]
 
 
 @dataclass(frozen=True)
@@ -89,26 +101,15 @@ def write_rows(rows: Sequence[Row], path: Path) -> str:
 
 def score(problem_type: str, truth: Any, predicted: Any) -> Scores:
     """Score classes, rows of 0 and 1, or numbers by scikit-learn and scipy."""
-    import numpy as np
-    from scipy.stats import pearsonr
-    from sklearn.metrics import accuracy_score, f1_score, mean_absolute_error, r2_score
-
     if problem_type == REGRESSION:
         truth, predicted = (np.asarray(values, dtype=np.float32).astype(np.float64) for values in (truth, predicted))
         correlations = [pearsonr(*columns).statistic for columns in zip(truth.T, predicted.T, strict=True)]
-        numbers = {"pearson": mean(correlations), "r2": r2_score(truth, predicted)}
-        return numbers | {"mae": mean_absolute_error(truth, predicted)}
-    macro = {"f1_macro": f1_score(truth, predicted, average="macro", zero_division=0)}
+        numbers = {"pearson": mean(correlations), "r2": metrics.r2_score(truth, predicted)}
+        return numbers | {"mae": metrics.mean_absolute_error(truth, predicted)}
+    macro = {"f1_macro": metrics.f1_score(truth, predicted, average="macro", zero_division=0)}
     if problem_type == MULTI:
-        return macro | {"f1_micro": f1_score(truth, predicted, average="micro", zero_division=0)}
-    return macro | {"accuracy": accuracy_score(truth, predicted)}
-
-
-def rank(truth: Any, scores: Any) -> Scores:
-    """Score how high the true labels stand among all, whatever the threshold: 1 if on top in every row."""
-    from sklearn.metrics import label_ranking_average_precision_score
-
-    return {"ranking": label_ranking_average_precision_score(truth, scores)}
+        return macro | {"f1_micro": metrics.f1_score(truth, predicted, average="micro", zero_division=0)}
+    return macro | {"accuracy": metrics.accuracy_score(truth, predicted)}
 
 
 # keraslike
@@ -116,14 +117,12 @@ def rank(truth: Any, scores: Any) -> Scores:
 
 def with_keraslike(data: DataSet, folder: Path, given: Namespace, seed: int) -> tuple[float, dict[str, Scores]]:
     """Learn and measure from files; give the CPU seconds of learning, and the scores of each part."""
-    from keraslike import Model
-
     with tempfile.TemporaryDirectory() as scratch:
         rows = read_rows(data.file(folder, "train"), given.rows)
         train = write_rows(rows, data.file(Path(scratch), "train"))
         several = {"target": list(data.target)} if len(data.target) > 1 else {}
         began = time.process_time()
-        model = Model(given.model, task="text-classification", max_length=given.max_length)
+        model = keraslike.Model(given.model, task="text-classification", max_length=given.max_length)
         model.fit(train, epochs=given.epochs, seed=seed, verbose=0, **several)
         seconds = time.process_time() - began
     return seconds, {part: evaluated(model, data, data.file(folder, part), seed == 0) for part in data.parts}
@@ -135,7 +134,7 @@ def evaluated(model: Any, data: DataSet, path: Path, is_checked: bool) -> Scores
     truth = data.targets(read_rows(path))
     if data.problem_type == MULTI:
         truth = multi_hot(truth, model.labels)
-        found |= rank(truth, model.predict_logits(path))
+        found["ranking"] = rank(truth, model.predict_logits(path))
     if is_checked:
         predicted = model.predict(path)
         if data.problem_type == MULTI:
@@ -148,10 +147,8 @@ def evaluated(model: Any, data: DataSet, path: Path, is_checked: bool) -> Scores
     return found
 
 
-def multi_hot(targets: Sequence[Sequence[str]], labels: Sequence[str]) -> Any:
+def multi_hot(targets: Sequence[Any], labels: Any) -> Any:
     """Make rows of 0 and 1 of rows of labels."""
-    from sklearn.preprocessing import MultiLabelBinarizer
-
     return MultiLabelBinarizer(classes=labels).fit_transform(targets)
 
 
@@ -159,18 +156,16 @@ def multi_hot(targets: Sequence[Sequence[str]], labels: Sequence[str]) -> Any:
 
 
 def by_hand(
-    data: DataSet, folder: Path, given: Namespace, seed: int, order: Callable[..., Any] | None = None
+    data: DataSet, folder: Path, given: Namespace, seed: int, shuffle: Callable[..., Any] | None = None
 ) -> tuple[float, dict[str, Scores]]:
-    """Do what `with_keraslike` does by PyTorch and transformers; `order`, where given, replaces the shuffling."""
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer, set_seed
-
+    """Do what `with_keraslike` does by PyTorch and transformers; `shuffle` gives the order of an epoch."""
     began = time.process_time()
-    set_seed(seed)
+    transformers.set_seed(seed)
     tokenizer = AutoTokenizer.from_pretrained(given.model)
     rows = read_rows(data.file(folder, "train"), given.rows)
-    encode, width = encoder(data, rows)
+    encode, width = target_encoder(data, rows)
 
-    def features(rows: Sequence[Row]) -> Features:
+    def features(rows: Sequence[Row]) -> list[Row]:
         texts = [[row[name] for row in rows] for name in data.text]
         columns = {**tokenizer(*texts, truncation=True, max_length=given.max_length)}
         columns["labels"] = encode(data.targets(rows))
@@ -178,40 +173,34 @@ def by_hand(
 
     head = {"num_labels": width, "problem_type": data.problem_type}
     network = AutoModelForSequenceClassification.from_pretrained(given.model, **head)
-    learn(network, tokenizer, features(rows), given.epochs, seed, order)
+    learn(network, tokenizer, features(rows), given.epochs, seed, shuffle)
     seconds = time.process_time() - began
     parts = {part: features(read_rows(data.file(folder, part))) for part in data.parts}
     return seconds, {part: measured(network, tokenizer, data.problem_type, found) for part, found in parts.items()}
 
 
-def encoder(data: DataSet, rows: Sequence[Row]) -> tuple[Callable[[list[Any]], list[Any]], int]:
+def target_encoder(data: DataSet, rows: Sequence[Row]) -> tuple[Callable[[list[Any]], list[Any]], int]:
     """Give what makes numbers of targets, and how many outputs the network needs."""
-    from sklearn.preprocessing import LabelEncoder, MultiLabelBinarizer
-
     if data.problem_type == REGRESSION:
         return lambda targets: targets, len(data.target)
-    labels = (LabelEncoder() if data.problem_type == SINGLE else MultiLabelBinarizer()).fit(data.targets(rows))
-    kind = int if data.problem_type == SINGLE else float
+    encoder, kind = (LabelEncoder(), int) if data.problem_type == SINGLE else (MultiLabelBinarizer(), float)
+    labels = encoder.fit(data.targets(rows))
     return lambda targets: labels.transform(targets).astype(kind).tolist(), len(labels.classes_)
 
 
-def learn(network: Any, tokenizer: Any, features: Features, epochs: int, seed: int, order: Any) -> None:
+def learn(network: Any, tokenizer: Any, features: list[Row], epochs: int, seed: int, shuffle: Any) -> None:
     """Fine-tune, as anyone would write it."""
-    import torch
-    from torch.utils.data import DataLoader
-    from transformers import DataCollatorWithPadding, get_linear_schedule_with_warmup
-
     matrices = [parameter for parameter in network.parameters() if parameter.ndim >= 2]
     others = [parameter for parameter in network.parameters() if parameter.ndim < 2]
     groups = [{"params": matrices, "weight_decay": 0.01}, {"params": others, "weight_decay": 0.0}]
     optimizer = torch.optim.AdamW(groups, lr=5e-5, fused=True)
     updates = -(-len(features) // 32) * epochs
-    schedule = get_linear_schedule_with_warmup(optimizer, -(-updates // 10), updates)
+    schedule = transformers.get_linear_schedule_with_warmup(optimizer, -(-updates // 10), updates)
     loading = {"batch_size": 32, "collate_fn": DataCollatorWithPadding(tokenizer)}
     loading["generator"] = torch.Generator().manual_seed(seed)
     network.train()
     for epoch in range(1, epochs + 1):
-        rows = {"shuffle": True} if order is None else {"sampler": order(len(features), seed, epoch).tolist()}
+        rows = {"shuffle": True} if shuffle is None else {"sampler": shuffle(len(features), seed, epoch).tolist()}
         for batch in DataLoader(features, **rows, **loading):
             optimizer.zero_grad()
             network(**batch).loss.backward()
@@ -220,12 +209,8 @@ def learn(network: Any, tokenizer: Any, features: Features, epochs: int, seed: i
             schedule.step()
 
 
-def measured(network: Any, tokenizer: Any, problem_type: str, features: Features) -> Scores:
+def measured(network: Any, tokenizer: Any, problem_type: str, features: list[Row]) -> Scores:
     """Give the loss and the scores of a fine-tuned network."""
-    import torch
-    from torch.utils.data import DataLoader
-    from transformers import DataCollatorWithPadding
-
     network.eval()
     with torch.inference_mode():
         batches = DataLoader(features, batch_size=32, collate_fn=DataCollatorWithPadding(tokenizer))
@@ -234,19 +219,12 @@ def measured(network: Any, tokenizer: Any, problem_type: str, features: Features
     truth, logits = torch.cat([labels for labels, _ in found]), torch.cat([outputs.logits for _, outputs in found])
     if problem_type == MULTI:
         multi = score(problem_type, truth.numpy(), (logits > 0).numpy())
-        return {"loss": loss, **multi, **rank(truth.numpy(), logits.numpy())}
+        return {"loss": loss, **multi, "ranking": rank(truth.numpy(), logits.numpy())}
     predicted = logits.argmax(-1) if problem_type == SINGLE else logits
     return {"loss": loss, **score(problem_type, truth.numpy(), predicted.numpy())}
 
 
-def by_hand_in_order(data: DataSet, folder: Path, given: Namespace, seed: int) -> tuple[float, dict[str, Scores]]:
-    """Do it by hand, with the rows in the order that keraslike documents."""
-    from keraslike.data.order import order
-
-    return by_hand(data, folder, given, seed, order)
-
-
-RUNS = {"keraslike": with_keraslike, "by hand": by_hand, "by hand, same order": by_hand_in_order}
+RUNS = {"keraslike": with_keraslike, "by hand": by_hand, "by hand, same order": partial(by_hand, shuffle=order)}
 
 
 # The file of results
@@ -254,11 +232,6 @@ RUNS = {"keraslike": with_keraslike, "by hand": by_hand, "by hand, same order": 
 
 def run_missing(given: Namespace, names: Sequence[str], sides: Sequence[str]) -> None:
     """Make the runs that are not in the file yet, one seed after the other, and write each when it ends."""
-    import torch
-    import transformers
-
-    import keraslike
-
     versions = f"keraslike {keraslike.__version__}, torch {torch.__version__}, transformers {transformers.__version__}"
     settings = f"{given.rows} rows, {given.epochs} epochs, max_length {given.max_length}"
     done = {tuple(row[name] for name in KEY) for row in (read_rows(given.out) if given.out.exists() else [])}
@@ -268,10 +241,10 @@ def run_missing(given: Namespace, names: Sequence[str], sides: Sequence[str]) ->
             continue
         seconds, by_part = RUNS[who](DATA[name], given.data / name, given, seed)
         shared = {**dict(zip(KEY, key, strict=True)), "cpu_seconds": f"{seconds:.1f}", "versions": versions}
-        has_header = given.out.exists()
+        given.out.parent.mkdir(parents=True, exist_ok=True)
         with given.out.open("a", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, COLUMNS)
-            if not has_header:
+            if file.tell() == 0:
                 writer.writeheader()
             writer.writerows({**shared, "part": part, **found} for part, found in by_part.items())
         print(f"seed {seed}, {name}, {who}: {seconds:.0f} s", flush=True)
@@ -285,14 +258,15 @@ def table(rows: Sequence[Row]) -> str:
             values[f"{row['data']}, {row['part']}", name][row["who"]].append(float(row[name]))
     sides = [who for who in RUNS if any(row["who"] == who for row in rows)]
     lines = [f"| data | score | {' | '.join(sides)} |", "|---" * (2 + len(sides)) + "|"]
-    lines += [f"| {' | '.join([*key, *(spread(found[who]) for who in sides)])} |" for key, found in values.items()]
+    lines += [
+        f"| {' | '.join([*key, *(spread(found[who]) if found[who] else '' for who in sides)])} |"
+        for key, found in values.items()
+    ]
     return "\n".join([f"Settings: {'; '.join(sorted({row['settings'] for row in rows}))}.", "", *lines])
 
 
 def spread(values: Sequence[float]) -> str:
     """Give the mean, the standard deviation, and how many runs they are of."""
-    if not values:
-        return ""
     return f"{mean(values):.4f} ± {stdev(values) if len(values) > 1 else 0:.4f} ({len(values)})"
 
 
@@ -301,7 +275,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = ArgumentParser(description="Score keraslike beside a hand-written loop, on real texts.")
     parser.add_argument("--data", type=Path, help="folder with a folder per data set")
     parser.add_argument("--model", help="name or directory of the body that is fine-tuned")
-    parser.add_argument("--out", type=Path, default=Path("real_data.csv"), help="file of results (%(default)s)")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="file of results (%(default)s)")
     parser.add_argument("--only", choices=DATA, help="one data set; default: all")
     parser.add_argument("--seeds", type=int, default=3, help="runs per data set and side (%(default)s)")
     parser.add_argument("--rows", type=int, default=1_500, help="training rows (%(default)s)")
@@ -319,5 +293,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    os.environ |= {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1", "TRANSFORMERS_VERBOSITY": "error"}
-    sys.exit(main())
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    main()

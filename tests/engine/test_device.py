@@ -20,12 +20,12 @@ def one_accelerator(monkeypatch):
 
 
 def test_auto_without_an_accelerator(no_accelerator):
-    """ "auto" is the CPU where there is nothing else."""
+    """The device "auto" is the CPU where there is nothing else."""
     assert choose_device("auto", nn.Linear(1, 1)) == torch.device("cpu")
 
 
 def test_auto_with_an_accelerator(one_accelerator):
-    """ "auto" is the accelerator where there is one."""
+    """The word "auto" is the accelerator where there is one."""
     assert choose_device("auto", nn.Linear(1, 1)) == torch.device("cuda")
 
 
@@ -82,7 +82,7 @@ def test_to_gives_the_model_back():
 
 @pytest.mark.gpu
 def test_auto_trains_on_the_gpu():
-    """ "auto" trains on the GPU, to the weights of the CPU up to rounding, and predicts arrays on the CPU."""
+    """The word "auto" trains on the GPU, to the weights of the CPU up to rounding, and predicts arrays on the CPU."""
     x, y = make_data(50)
     on_gpu = Model(make_mlp(), "sgd", "cross_entropy")
     on_cpu = Model(make_mlp(), "sgd", "cross_entropy", device="cpu")

@@ -401,6 +401,18 @@ def test_joined_parts(parts, whole):
     torch.testing.assert_close(gradients.join(parts), whole, rtol=0, atol=0)
 
 
+def test_detached_parts():
+    """Outputs lose their graph in containers of any kind, and what is no tensor stays."""
+    output = torch.ones(2, requires_grad=True) * 2
+
+    detached = gradients.detached((output, [output], Pair(output, output), {"a": output, "b": None}, "text"))
+
+    first, (second,), pair, mapping, text = detached
+    assert not any(part.requires_grad for part in (first, second, pair.left, pair.right, mapping["a"]))
+    assert isinstance(pair, Pair)
+    assert (mapping["b"], text) == (None, "text")
+
+
 def test_outputs_of_transformers_keep_their_class(tiny_bert):
     """Joined outputs of a transformer still give their logits as an attribute, without the graph."""
     network = AutoModelForSequenceClassification.from_pretrained(tiny_bert, num_labels=2)

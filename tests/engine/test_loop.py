@@ -93,7 +93,7 @@ def test_calls_of_one_optimizer_step_over_several_batches():
 
 @pytest.mark.parametrize("verb", ["evaluate_generator", "predict_generator"])
 def test_evaluate_and_predict_call_as_poutyne(verb):
-    """evaluate and predict make Poutyne's calls, with its names in the logs."""
+    """Both evaluate and predict make Poutyne's calls, with its names in the logs."""
     theirs, ours = Recorder(), Recorder()
     arguments = {"has_ground_truth": True} if verb.startswith("predict") else {}
 
@@ -106,7 +106,7 @@ def test_evaluate_and_predict_call_as_poutyne(verb):
 
 
 def test_numbers_in_the_logs():
-    """Every number that a callback reads is the one that Poutyne gives; of training batches and epochs a plain float."""
+    """Every number that a callback reads is Poutyne's; those of training batches and epochs are plain floats."""
 
     def logs_of(model):
         logs = []

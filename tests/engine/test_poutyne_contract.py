@@ -25,7 +25,6 @@ PINS = {
         "_set_training_mode": "(self, training)",
         "_transfer_optimizer_state_to_right_device": "(self)",
     },
-    iterators: {"_get_step_iterator": "(steps, generator)"},
     lr_scheduler: {"_PyTorchLRSchedulerWrapper": "(torch_lr_scheduler, *args, **kwargs)"},
 }
 PUBLIC = {
@@ -34,7 +33,8 @@ PUBLIC = {
         "preprocess_input": "(self, x, y=None)",
     },
     iterators.StepIterator: {
-        "__init__": "(self, generator, steps_per_epoch, batch_metrics_names, epoch_metrics_names, callback=None, mode=None)"
+        "__init__": "(self, generator, steps_per_epoch, batch_metrics_names, epoch_metrics_names, "
+        "callback=None, mode=None)"
     },
     poutyne.CallbackList: {"__init__": "(self, callbacks)", "set_model": "(self, model)"},
     poutyne: {"get_batch_size": "(*values)", "set_seeds": "(seed)", "torch_to_numpy": "(obj, copy=False)"},

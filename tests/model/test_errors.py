@@ -1,6 +1,5 @@
 """Mistakes at the door: what happened, what was expected, what to do; before the first step."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -91,7 +90,7 @@ def test_words_of_other_libraries(typed: str, ours: str, model: Model):
 
 
 def test_misspelt_argument_of_evaluate(model: Model):
-    """evaluate looks at its own arguments."""
+    """Evaluate looks at its own arguments."""
     error = refusal(ArgumentError, lambda: model.evaluate(TEXTS, SENTIMENTS, batchsize=3))
 
     assert error.what == "evaluate() has no argument 'batchsize'."
@@ -99,7 +98,7 @@ def test_misspelt_argument_of_evaluate(model: Model):
 
 
 def test_misspelt_argument_of_predict(model: Model):
-    """predict looks at its own arguments."""
+    """Predict looks at its own arguments."""
     error = refusal(ArgumentError, lambda: model.predict(TEXTS, batchsize=3))
 
     assert error.do == "did you mean 'batch_size'?"
@@ -182,7 +181,7 @@ def test_values(arguments: dict[str, Any], what: str, do: str, model: Model):
     ("arguments", "what", "do"),
     [
         ({"optimizer": "adamm"}, "there is no optimizer 'adamm'.", "did you mean 'adam'?"),
-        ({"loss_function": "cross_entropi"}, "There is no loss named 'cross_entropi'.", "did you mean 'cross_entropy'?"),
+        ({"loss_function": "cross_entrop"}, "There is no loss named 'cross_entrop'.", "did you mean 'cross_entropy'?"),
         ({"metrics": ["acuracy"]}, "There is no metric named 'acuracy'.", "did you mean 'accuracy'?"),
     ],
 )
@@ -395,10 +394,10 @@ def test_fit_after_a_refused_fit(smallest_bert: str, model: Model):
     assert torch.equal(model.network.classifier.weight, fresh.network.classifier.weight)
 
 
-def test_corrected_columns_after_a_refused_fit(model: Model, tmp_path: Path):
+def test_corrected_columns_after_a_refused_fit(model: Model):
     """A column that was misspelt once is not remembered."""
-    table = {"words": TEXTS, "feeling": SENTIMENTS}
-    refusal(ArgumentError, lambda: model.fit(table, text="wrods", target="feeling", verbose=0))
+    table = {"words": TEXTS, "label": SENTIMENTS}
+    refusal(ArgumentError, lambda: model.fit(table, text="wrods", verbose=0))
 
     history = model.fit(table, epochs=1, verbose=0)
 

@@ -241,10 +241,10 @@ def test_fewer_labels_at_a_second_fit(smallest_bert: str):
 
 
 def test_unknown_label_in_evaluate(smallest_bert: str):
-    """evaluate names the unknown label, its row, and the nearest known one."""
+    """Evaluate names the unknown label, its row, and the nearest known one."""
     model = fitted(smallest_bert)
 
-    with pytest.raises(LabelError, match="row 1 .* unknown label 'god'") as caught:
+    with pytest.raises(LabelError, match=r"row 1 .* unknown label 'god'") as caught:
         model.evaluate(TEXTS[:2], ["bad", "god"], verbose=0)
 
     assert "did you mean 'good'?" in str(caught.value)

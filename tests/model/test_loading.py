@@ -150,7 +150,7 @@ def test_directory_without_weights(smallest_bert: str, tmp_path: Path):
 
 
 def test_directory_without_a_tokenizer(smallest_bert: str, tmp_path: Path):
-    """transformers makes a tokenizer without words where no file is, which reads every text as [UNK]: an error here."""
+    """Transformers makes a tokenizer without words where no file is, which reads every text as [UNK]: an error here."""
     BertModel.from_pretrained(smallest_bert).save_pretrained(tmp_path)
 
     with pytest.raises(LoadError, match=r"holds no tokenizer(.|\n)*tokenizer="):
@@ -167,7 +167,7 @@ def test_tokenizer_from_elsewhere(smallest_bert: str, tmp_path: Path):
 
 
 def test_pickled_weights_are_refused(smallest_bert: str, tmp_path: Path):
-    """keraslike reads no pickle: a checkpoint that has nothing else is refused in words."""
+    """Keraslike reads no pickle: a checkpoint that has nothing else is refused in words."""
     network = BertModel.from_pretrained(smallest_bert)
     BertConfig.from_pretrained(smallest_bert).save_pretrained(tmp_path)
     AutoTokenizer.from_pretrained(smallest_bert).save_pretrained(tmp_path)
@@ -194,7 +194,7 @@ def test_unknown_task():
 
 
 def test_loading_moves_no_random_state(smallest_bert: str):
-    """fit with a seed leaves the caller's random state where it was, building included."""
+    """Fit with a seed leaves the caller's random state where it was, building included."""
     torch.manual_seed(11)
     before = torch.get_rng_state()
 

@@ -54,7 +54,7 @@ def test_is_a_poutyne_model(unbuilt: Model):
 
 @pytest.mark.parametrize("name", UNBUILT)
 def test_has_no_network_before_fit(name: str, unbuilt: Model):
-    """hasattr is False for what comes with the network; asking for it says to fit first or to give labels=."""
+    """Hasattr is False for what comes with the network; asking for it says to fit first or to give labels=."""
     assert not hasattr(unbuilt, name)
     with pytest.raises(NotFittedError, match=rf"no {name} yet(.|\n)*fit(.|\n)*labels="):
         getattr(unbuilt, name)

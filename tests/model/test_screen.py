@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from torch.utils.data import DataLoader
 from transformers import AutoTokenizer
 
 from keraslike import Model
@@ -78,7 +79,7 @@ def test_silent(smallest_bert: str, capfd: pytest.CaptureFixture[str]):
 
 
 def test_predict_is_silent(smallest_bert: str, capfd: pytest.CaptureFixture[str]):
-    """predict shows nothing unless asked to."""
+    """Predict shows nothing unless asked to."""
     model = Model(smallest_bert, task="text-classification", labels=["bad", "good"], device="cpu")
     capfd.readouterr()
 
@@ -89,7 +90,7 @@ def test_predict_is_silent(smallest_bert: str, capfd: pytest.CaptureFixture[str]
 
 
 def test_evaluate_is_one_line(smallest_bert: str, capfd: pytest.CaptureFixture[str]):
-    """evaluate leaves one line with loss and metrics."""
+    """Evaluate leaves one line with loss and metrics."""
     model = Model(smallest_bert, task="text-classification", labels=["bad", "good"], device="cpu")
     capfd.readouterr()
 
@@ -101,11 +102,12 @@ def test_evaluate_is_one_line(smallest_bert: str, capfd: pytest.CaptureFixture[s
     assert shown.err == ""
 
 
-def truncation(model: Model, texts: list[str], limit: int) -> str:
+def truncation(directory: str, texts: list[str], limit: int) -> str:
     """Count by the tokenizer itself which texts are longer than the limit, and say it in the line's words."""
-    lengths = [len(ids) for ids in AutoTokenizer.from_pretrained(model)(texts, truncation=False)["input_ids"]]
+    lengths = [len(ids) for ids in AutoTokenizer.from_pretrained(directory)(texts, truncation=False)["input_ids"]]
     cut = sum(length > limit for length in lengths)
-    return f"{cut:,} of {len(texts):,} texts ({100 * cut / len(texts):.1f} %) were cut at {limit} tokens; {max(lengths)} would keep all."
+    share = f"{cut:,} of {len(texts):,} texts ({100 * cut / len(texts):.1f} %)"
+    return f"{share} were cut at {limit} tokens; {max(lengths)} would keep all."
 
 
 @pytest.mark.parametrize("limit", [5, 8])
@@ -147,12 +149,23 @@ def test_no_truncation_no_line(smallest_bert: str, capsys: pytest.CaptureFixture
 def test_truncation_in_predict_is_not_said_later(smallest_bert: str, capsys: pytest.CaptureFixture[str]):
     """What evaluate and predict have cut does not turn up in the lines of a later fit."""
     model = Model(smallest_bert, task="text-classification", max_length=5, device="cpu")
-    model.fit(["good", "bad"], ["good", "bad"], epochs=1)
+    model.fit(["a", "the"], ["good", "bad"], epochs=1)
     model.predict(TEXTS)
     model.evaluate(TEXTS, SENTIMENTS, verbose=0)
     capsys.readouterr()
 
-    model.fit(["good", "bad"], ["good", "bad"], epochs=1)
+    model.fit(["a", "the"], ["good", "bad"], epochs=1)
+
+    assert "cut" not in capsys.readouterr().out
+
+
+def test_truncation_in_a_loader_is_not_said_batch_by_batch(smallest_bert: str, capsys: pytest.CaptureFixture[str]):
+    """A loader's batches are encoded as they come; nothing of each is kept to be said at the next fit."""
+    rows = [{"text": text, "label": label} for text, label in zip(TEXTS, SENTIMENTS, strict=True)]
+    model = Model(smallest_bert, task="text-classification", max_length=5, device="cpu")
+    model.fit(DataLoader(rows, batch_size=4), epochs=2, verbose=0)
+
+    model.fit(["a", "the"], ["good", "bad"], epochs=1)
 
     assert "cut" not in capsys.readouterr().out
 

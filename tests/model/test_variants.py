@@ -16,10 +16,8 @@ from tests.tiny import texts_with_labels
 
 TEXTS, SENTIMENTS = texts_with_labels()
 THREE = [("bad", "good", "mixed")[(i // 2) % 3] for i in range(40)]
-TAGS = [
-    [tag for tag, has in zip(("film", "long", "praise"), (i % 3 == 0, i % 5 < 2, i % 2 == 0)) if has] for i in range(40)
-]
-ROWS_OF_BITS = [[int(tag in tags) for tag in ("film", "long", "praise")] for tags in TAGS]
+ROWS_OF_BITS = [[int(i % 3 == 0), int(i % 5 < 2), int(i % 2 == 0)] for i in range(40)]
+TAGS = [[tag for tag, has in zip(("film", "long", "praise"), bits, strict=True) if has] for bits in ROWS_OF_BITS]
 SCORES = [(1.5 if sentiment == "good" else -1.5) + i / 100 for i, sentiment in enumerate(SENTIMENTS)]
 TWO_SCORES = [[score, 0.25 - score / 3 + i % 4 / 10] for i, score in enumerate(SCORES)]
 

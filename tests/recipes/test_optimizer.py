@@ -33,7 +33,7 @@ def test_groups_are_those_of_the_trainer(folder, request):
 
 
 def test_auto_with_a_task():
-    """ "auto" is a fused AdamW at the recipe's rate and decay, torch's own defaults otherwise."""
+    """The word "auto" is a fused AdamW at the recipe's rate and decay, torch's own defaults otherwise."""
     optimizer = make_optimizer("auto", nn.Linear(2, 2), FINE_TUNING)
 
     assert type(optimizer) is torch.optim.AdamW
@@ -225,9 +225,12 @@ def test_rate_is_put_back():
     """After a scheduled run the optimizer has its own rates again, also after an exception."""
     optimizer = torch.optim.SGD(nn.Linear(2, 2).parameters(), lr=0.3)
 
-    with pytest.raises(ZeroDivisionError), rate_put_back(optimizer):
+    def fail():
         torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 0.0)
-        1 / 0  # noqa: B018
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError), rate_put_back(optimizer):
+        fail()
 
     assert optimizer.param_groups[0]["lr"] == 0.3
     assert "initial_lr" not in optimizer.param_groups[0]

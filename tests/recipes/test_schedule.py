@@ -12,14 +12,10 @@ from keraslike.recipes import make_schedule
 from keraslike.recipes.schedule import NAMES, count_warmup
 
 THEIRS = {
-    "linear": lambda optimizer, warm, total: transformers.get_linear_schedule_with_warmup(optimizer, warm, total),
-    "cosine": lambda optimizer, warm, total: transformers.get_cosine_schedule_with_warmup(optimizer, warm, total),
-    "cosine_with_restarts": lambda optimizer, warm, total: (
-        transformers.get_cosine_with_hard_restarts_schedule_with_warmup(optimizer, warm, total)
-    ),
-    "polynomial": lambda optimizer, warm, total: transformers.get_polynomial_decay_schedule_with_warmup(
-        optimizer, warm, total
-    ),
+    "linear": transformers.get_linear_schedule_with_warmup,
+    "cosine": transformers.get_cosine_schedule_with_warmup,
+    "cosine_with_restarts": transformers.get_cosine_with_hard_restarts_schedule_with_warmup,
+    "polynomial": transformers.get_polynomial_decay_schedule_with_warmup,
     "inverse_sqrt": lambda optimizer, warm, total: transformers.get_inverse_sqrt_schedule(optimizer, warm),
     "constant": lambda optimizer, warm, total: transformers.get_constant_schedule_with_warmup(optimizer, warm),
 }

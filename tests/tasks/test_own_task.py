@@ -1,0 +1,194 @@
+"""A task of the user's own is a subclass with a few methods; `Model` does the rest."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from keraslike import Model, Task
+from keraslike.data.dataset import as_dataset
+from keraslike.data.encoding import Features
+from keraslike.losses import CrossEntropy, Loss
+from keraslike.tasks.feed import Feed
+
+WORDS = ["one", "two", "three", "four", "five six seven eight nine"]
+
+
+class Counting(nn.Module):
+    """Sums the letters' vectors."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.letters = nn.Embedding(128, 2)
+
+    def forward(self, input_ids: Tensor) -> Tensor:
+        return self.letters(input_ids).sum(1)
+
+
+class Vowels(Task):
+    """Whether a text has an "o", from windows of four letters: many features to a row, answers put together again."""
+
+    name: ClassVar[str] = "vowels"
+
+    def build(self, source: Any, *, tokenizer: Any = None, max_length: int | None = None) -> nn.Module:
+        return source
+
+    def encode(self, row: Mapping[str, Any]) -> list[dict[str, Any]]:
+        letters = [ord(letter) for letter in row["text"]]
+        known = {"target": int(row["target"])} if "target" in row else {}
+        return [{"input_ids": letters[start : start + 4], **known} for start in range(0, len(letters), 4)]
+
+    def collate(self, features: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Tensor], Any]:
+        width = max(len(feature["input_ids"]) for feature in features)
+        ids = [[*feature["input_ids"], *[0] * (width - len(feature["input_ids"]))] for feature in features]
+        targets = torch.tensor([f["target"] for f in features]) if "target" in features[0] else None
+        return {"input_ids": torch.tensor(np.array(ids))}, targets
+
+    @property
+    def loss(self) -> Loss:
+        return CrossEntropy()
+
+    def decode(self, outputs: Tensor, features: Sequence[Mapping[str, Any]]) -> list[Any]:
+        rows = [feature["row"] for feature in features]
+        found = dict.fromkeys(rows, False)
+        for row, is_found in zip(rows, outputs.argmax(1).tolist(), strict=True):
+            found[row] |= bool(is_found)
+        return list(found.values())
+
+
+class Scrambled(Vowels):
+    """The letters of a window in another order in every epoch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[list[int]] = []
+
+    def vary(self, feature: Mapping[str, Any], generator: np.random.Generator) -> Mapping[str, Any]:
+        return {**feature, "input_ids": generator.permutation(feature["input_ids"])}
+
+    def collate(self, features: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Tensor], Any]:
+        self.seen += [list(map(int, feature["input_ids"])) for feature in features]
+        return super().collate(features)
+
+
+def targets_of(words: list[str]) -> list[int]:
+    return [int("o" in word) for word in words]
+
+
+def test_fits_evaluates_and_predicts():
+    """Windows are trained one by one and decoded to one answer per row."""
+    model = Model(Counting(), task=Vowels(), optimizer={"optim": "adam", "lr": 0.1}, device="cpu")
+
+    history = model.fit(WORDS, targets_of(WORDS), epochs=20, verbose=0)
+
+    assert history[-1]["loss"] < history[0]["loss"]
+    assert len(model.predict(WORDS)) == len(WORDS)
+    assert {type(answer) for answer in model.predict(WORDS)} == {bool}
+    assert list(model.evaluate(WORDS, targets_of(WORDS), verbose=0)) == ["loss"]
+
+
+def test_one_text_gives_one_answer():
+    """One text of several windows in, one answer out."""
+    model = Model(Counting(), task=Vowels(), device="cpu")
+    model.fit(WORDS, targets_of(WORDS), epochs=1, verbose=0)
+
+    assert model.predict(WORDS[-1]) == model.predict(WORDS)[-1]
+
+
+def test_batch_size_counts_features():
+    """A row of seven windows is seven features: `batch_size` counts these."""
+    features = Vowels().encode_rows(as_dataset(WORDS, targets_of(WORDS)))
+
+    batches = Feed(Vowels()).batches(as_dataset(WORDS, targets_of(WORDS)), batch_size=5)
+
+    assert len(features) == 1 + 1 + 2 + 1 + 7
+    assert len(batches) == 3
+    assert [batch.size for batch in batches] == [5, 5, 2]
+
+
+def test_class_in_place_of_an_object():
+    """A task may be given as its class."""
+    model = Model(Counting(), task=Vowels, device="cpu")
+
+    assert isinstance(model.task, Vowels)
+
+
+class Doubled(Vowels):
+    """Packs two windows into one feature, the last short block kept."""
+
+    def pack(self, features: Features) -> Features:
+        pairs = [features[start : start + 2] for start in range(0, len(features), 2)]
+        return Features(
+            {**pair[0], "input_ids": [int(i) for feature in pair for i in feature["input_ids"]]} for pair in pairs
+        )
+
+
+def test_pack_puts_features_together():
+    """`pack` runs after encoding; the batches hold what it gives."""
+    batches = Feed(Doubled()).batches(as_dataset(WORDS, targets_of(WORDS)), batch_size=100)
+
+    assert batches.rows == 6
+    assert bytes(int(letter) for letter in batches.features[0]["input_ids"]) == b"onetwo"
+
+
+def seen_in(seed: int, epochs: int) -> list[list[int]]:
+    task = Scrambled()
+    model = Model(Counting(), task=task, device="cpu")
+    model.fit(WORDS, targets_of(WORDS), epochs=epochs, seed=seed, shuffle=False, verbose=0)
+    return task.seen
+
+
+def test_vary_is_a_function_of_seed_epoch_and_index():
+    """Each feature of each epoch is varied with a generator of its own, fed (seed, epoch, index of the feature)."""
+    features = Vowels().encode_rows(as_dataset(WORDS, targets_of(WORDS)))
+
+    seen = seen_in(seed=7, epochs=2)
+
+    expected = [
+        np.random.default_rng((7, epoch, index)).permutation(feature["input_ids"]).tolist()
+        for epoch in (1, 2)
+        for index, feature in enumerate(features)
+    ]
+    assert seen == expected
+
+
+@pytest.mark.parametrize("batch_size", [1, 5, 32])
+def test_vary_does_not_depend_on_the_batches(batch_size: int):
+    """The same features come whatever the batch size."""
+    task = Scrambled()
+    model = Model(Counting(), task=task, device="cpu")
+
+    model.fit(WORDS, targets_of(WORDS), epochs=2, seed=7, shuffle=False, batch_size=batch_size, verbose=0)
+
+    assert task.seen == seen_in(seed=7, epochs=2)
+
+
+def test_vary_changes_with_the_epoch_and_the_seed():
+    """Two epochs, and two seeds, see other orders."""
+    first = seen_in(seed=7, epochs=2)
+
+    assert first[:12] != first[12:]
+    assert first != seen_in(seed=8, epochs=2)
+
+
+def test_vary_draws_nothing_from_the_global_state():
+    """A varying task leaves dropout and the caller's numbers alone: only its own generators are drawn from."""
+    np.random.seed(0)  # noqa: NPY002  # the global state is what is looked at
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
+
+    seen_in(seed=7, epochs=1)
+
+    np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
+
+
+def test_vary_goes_on_in_a_second_fit():
+    """A second fit counts on: its first epoch is the model's second."""
+    task = Scrambled()
+    model = Model(Counting(), task=task, device="cpu")
+    for _ in range(2):
+        model.fit(WORDS, targets_of(WORDS), epochs=1, seed=7, shuffle=False, verbose=0)
+
+    assert task.seen == seen_in(seed=7, epochs=2)
