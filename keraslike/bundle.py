@@ -1,5 +1,8 @@
 """`ModelBundle` and its old name `Experiment`: Poutyne's, around our `Model`."""
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import poutyne
@@ -51,6 +54,29 @@ class ModelBundle(poutyne.ModelBundle):
         )
         bundle.__class__ = cls  # Poutyne makes one of its own class, whatever class is asked
         return bundle
+
+    def test(self, test_generator: Any, **arguments: Any) -> Any:
+        """Measure a generator as Poutyne does."""
+        with _calm():
+            return super().test(test_generator, **arguments)  # type: ignore[no-untyped-call]  # Poutyne is untyped
+
+    def test_dataset(self, test_dataset: Any, **arguments: Any) -> Any:
+        """Measure a torch Dataset as Poutyne does."""
+        with _calm():
+            return super().test_dataset(test_dataset, **arguments)
+
+    def test_data(self, x: Any, y: Any, **arguments: Any) -> Any:
+        """Measure arrays as Poutyne does."""
+        with _calm():
+            return super().test_data(x, y, **arguments)
+
+
+@contextmanager
+def _calm() -> Iterator[None]:
+    """Keep off the screen how Poutyne drops a column, which pandas 3.1 warns of."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The inplace keyword in DataFrame.drop")
+        yield
 
 
 def _loss_of(network: Any, arguments: dict[str, Any], theirs: Any) -> Any:

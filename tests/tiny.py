@@ -74,7 +74,7 @@ def make_tiny_gpt2(folder: Path) -> Path:
 
     end = "<|endoftext|>"
     tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=train_word_pieces(end, [end]),
+        tokenizer_object=make_word_pieces(end, [end]),
         model_max_length=MAX_LENGTH,
         model_input_names=["input_ids", "attention_mask"],
         unk_token=end,
@@ -91,7 +91,7 @@ def make_tokenizer(cls: str, sep: str, pad: str, unknown: str, mask: str, second
     from tokenizers.processors import TemplateProcessing
     from transformers import PreTrainedTokenizerFast
 
-    backend = train_word_pieces(unknown, [pad, unknown, cls, sep, mask])
+    backend = make_word_pieces(unknown, [pad, unknown, cls, sep, mask])
     second = second_segment or 0
     backend.post_processor = TemplateProcessing(
         single=f"{cls}:0 $A:0 {sep}:0",
@@ -111,15 +111,17 @@ def make_tokenizer(cls: str, sep: str, pad: str, unknown: str, mask: str, second
     )
 
 
-def train_word_pieces(unknown: str, special: list[str]) -> Any:
-    """Train 200 word pieces on the texts that the tests use."""
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+def make_word_pieces(unknown: str, special: list[str]) -> Any:
+    """Make word pieces of the letters and words that the tests use; a trained set would differ in every process."""
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
-    backend = Tokenizer(models.WordPiece(unk_token=unknown))
+    texts = texts_with_labels()[0]
+    words = sorted({word for text in texts for word in text.split()})
+    letters = sorted({letter for word in words for letter in word})
+    pieces = [*special, *letters, *(f"##{letter}" for letter in letters), *(word for word in words if len(word) > 1)]
+    backend = Tokenizer(models.WordPiece({piece: index for index, piece in enumerate(pieces)}, unk_token=unknown))
     backend.normalizer = normalizers.BertNormalizer(lowercase=True)
     backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    trainer = trainers.WordPieceTrainer(vocab_size=200, special_tokens=special, show_progress=False)
-    backend.train_from_iterator(texts_with_labels()[0], trainer)
     return backend
 
 

@@ -83,6 +83,15 @@ def is_schedule_left_to_callbacks(recipe: Recipe, options: dict[str, Any], callb
     return is_default and any(schedules_the_rate(callback) for callback in callbacks)
 
 
+def schedule_notes(run: Run, recipe: Recipe, options: dict[str, Any], callbacks: Sequence[Any]) -> list[str]:
+    """Give the line that says why the recipe's schedule is not in force, where nobody switched it off by name."""
+    if is_schedule_left_to_callbacks(recipe, options, callbacks):
+        return ["A callback moves the learning rate, so the default schedule is off."]
+    if run.steps_per_epoch is None and recipe.schedule is not None and "schedule" not in options:
+        return ["The data have no length, so the learning rate stays constant; steps_per_epoch= gives them one."]
+    return []
+
+
 def batches_per_step(options: dict[str, Any]) -> int:
     """Give the number of a loader's batches per optimizer step, under either of its names.
 

@@ -10,7 +10,7 @@ from keraslike.engine.display import Displayed, close, display, say
 from keraslike.errors import ArgumentError
 from keraslike.recipes.defaults import Recipe
 from keraslike.recipes.optimizer import rate_put_back, set_rate_and_decay
-from keraslike.recipes.planning import is_schedule_left_to_callbacks, plan_run
+from keraslike.recipes.planning import plan_run, schedule_notes
 from keraslike.tracking.history import History
 
 
@@ -80,14 +80,7 @@ class TrainingVerbs(Displayed):
             options,
             epochs_before=len(self.history),
         )
-        notes = self._notes(seed)
-        if is_schedule_left_to_callbacks(self._recipe, options, callbacks or []):
-            notes.append("A callback moves the learning rate, so the default schedule is off.")
-        elif run.steps_per_epoch is None and self._recipe.schedule is not None and "schedule" not in options:
-            notes.append(
-                "The data have no length, so the learning rate stays constant; steps_per_epoch= gives them one."
-            )
-        say(shown, notes)
+        say(shown, [*self._notes(seed), *schedule_notes(run, self._recipe, options, callbacks or [])])
         set_rate_and_decay(self.optimizer, learning_rate, options.get("weight_decay"))
         with rate_put_back(self.optimizer) if run.schedule is not None else nullcontext():
             try:

@@ -18,6 +18,9 @@ class Blueprint:
     A head that no checkpoint held is drawn again at the first fit, after seeding, unless somebody has changed it: so
     naming the labels in the constructor does not change a run.
 
+    Attributes:
+        is_settled: whether training has begun, so that labels and head stay as they are.
+
     Args:
         task: the task.
         source: a name, a directory, or a module.
@@ -32,6 +35,7 @@ class Blueprint:
         self.max_length = max_length
         self.network: nn.Module | None = None
         self.is_settled = False
+        self._has_learned = False
         self._drawn: dict[str, Tensor] = {}
 
     def build_early(self) -> nn.Module | None:
@@ -49,17 +53,25 @@ class Blueprint:
         Raises:
             LabelError: the labels cannot be told, or they are not those of the network.
         """
+        self._forget_a_refused_fit()
         if not self.is_settled and isinstance(self.task, TransformerTask) and self.task.has_adopted_labels and rows:
+            self._has_learned = True
             return self._settle_adopted(self.task, rows)
         if rows is not None:
+            self._has_learned = self._has_learned or not self.task.is_ready
             self.task.learn(rows)
         require_labels(self.task)
         if self.network is None:
             self._build()
         elif not self.is_settled:
             self._draw_again()
-        self.is_settled = True
         return self.require()
+
+    def _forget_a_refused_fit(self) -> None:
+        """Start afresh where an earlier fit learned labels from its data, and was refused before its first step."""
+        if not self.is_settled and self._has_learned and isinstance(self.task, TransformerTask):
+            self.task.forget()
+            self.network = None
 
     def _settle_adopted(self, task: TransformerTask, rows: Rows) -> nn.Module:
         """Keep the checkpoint's own head where it knows the labels of the data; else give it a new one."""
@@ -73,7 +85,6 @@ class Blueprint:
             else:
                 network = self._build()
         task.describe(network)
-        self.is_settled = True
         return network
 
     def require(self, name: str = "network") -> nn.Module:

@@ -144,12 +144,12 @@ class Feed:
     def _tensor_batch(self, data: Mapping[str, Any], has_target: bool) -> PairBatch:
         target = self.columns.get("target", "labels")
         key = next((name for name in (target, "labels", "label", "target") if name in data), None)
-        if key is None and not has_target:
-            return PairBatch(dict(data), None)
-        if key is None:
+        if key is None and has_target:
             raise DataError("a batch of the loader has no labels.", "a column named labels.", f"it has {list(data)}.")
         known = getattr(getattr(self.task, "tokenizer", None), "model_input_names", None)
         inputs = {name: value for name, value in data.items() if name != key and (known is None or name in known)}
+        if key is None or not has_target:
+            return PairBatch(inputs, None)
         values = data[key]
         labels: Labels | None = getattr(self.task, "labels", None)
         if labels is not None and torch.is_tensor(values) and values.ndim == 1:
@@ -207,7 +207,8 @@ def rows_for_fit(
     """Read the data of `fit`: validation rows are given, split off, or found in a DatasetDict.
 
     Returns:
-        The rows to learn the labels from (those that are split off count), to train on, and to validate on.
+        The rows to learn the labels from (those that are split off count), to train on, and to validate on (None where
+        there are none, or a loader of them).
 
     Raises:
         ArgumentError: both validation_data and validation_split are given.
@@ -226,7 +227,8 @@ def rows_for_fit(
         is_classes = kind_of_targets(targets).problem_type == SINGLE_LABEL
         train, valid = split_rows(len(rows), validation_split, seed, targets if is_classes else None)
         return rows, rows.take(train), rows.take(valid)
-    return rows, rows, None if validation_data is None else feed.pair(validation_data)
+    is_rows = validation_data is not None and not is_loader(validation_data)
+    return rows, rows, feed.pair(validation_data) if is_rows else None
 
 
 def rows_of_loader(feed: Feed, loader: Any) -> Rows | None:

@@ -143,11 +143,15 @@ class TaskVerbs(TrainingVerbs):
                 self._settle(rows_of_loader(feed, x))
                 is_ours = not is_loader(x)
                 batches: Any = StreamBatches(x, feed, batch_size, shuffled) if is_ours else LoaderBatches(x, feed)
-                return batches, self._validation_batches(validation_data, batch_size)
-            known, rows, held = rows_for_fit(feed, x, y, validation_data, validation_split, seed)
-            self._settle(known)
-            valid = None if held is None else feed.batches(held, batch_size)
-            return feed.batches(rows, batch_size, seed=shuffled, vary_seed=seed), valid
+                valid = self._validation_batches(validation_data, batch_size)
+            else:
+                known, rows, held = rows_for_fit(feed, x, y, validation_data, validation_split, seed)
+                self._settle(known)
+                is_loaded = is_loader(validation_data)
+                valid = LoaderBatches(validation_data, feed) if is_loaded else held and feed.batches(held, batch_size)
+                batches = feed.batches(rows, batch_size, seed=shuffled, vary_seed=seed)
+        self._required_blueprint().is_settled = True
+        return batches, valid
 
     def _validation_batches(self, data: Any, batch_size: int) -> Any:
         feed = self._required_feed()
@@ -195,6 +199,7 @@ class TaskVerbs(TrainingVerbs):
             rows = self._required_feed().read(x, y)
             self._settle(rows)
             x, y = self._one_batch(rows)
+            self._required_blueprint().is_settled = True
         answer = super().train_on_batch(x, y, **options)  # type: ignore[no-untyped-call]  # Poutyne is untyped
         self.forget_sums()
         return answer

@@ -280,3 +280,17 @@ def test_labels_without_a_task():
     """labels= belongs to a task."""
     with pytest.raises(ValueError, match="labels are given, but there is no task"):
         Model(torch.nn.Linear(2, 2), "sgd", "cross_entropy", labels=["a", "b"])
+
+
+def test_a_refused_fit_leaves_no_labels_behind(smallest_bert: str):
+    """A fit that is refused after the labels were learned changes nothing: the corrected call is a first fit."""
+    texts, labels = ["good film", "bad film"] * 8, ["yes", "no"] * 8
+    fresh, refused = (Model(smallest_bert, task="text-classification", device="cpu") for _ in range(2))
+    fresh.fit(texts, labels, epochs=1, seed=3, verbose=0)
+
+    with pytest.raises(LabelError):
+        refused.fit(texts, ["a", "b"] * 8, validation_data=(texts, ["c", "b"] * 8), seed=1, verbose=0)
+    refused.fit(texts, labels, epochs=1, seed=3, verbose=0)
+
+    assert refused.labels == ["no", "yes"]
+    assert is_same(weights(fresh), weights(refused))

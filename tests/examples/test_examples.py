@@ -1,0 +1,164 @@
+"""Every example runs, with what it makes itself and with files and a model given to it."""
+
+import csv
+import json
+import re
+from collections.abc import Callable
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import Any
+
+import pytest
+from transformers import logging
+
+FOLDER = Path(__file__).resolve().parents[2] / "examples"
+EXAMPLES = sorted(FOLDER.glob("*.py"))
+
+# Poutyne 1.19 drops columns in a way that pandas 3.1 warns of.
+POUTYNES_PANDAS = pytest.mark.filterwarnings("ignore:The inplace keyword in DataFrame.drop")
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Give a function that runs an example in an empty folder, as from the command line, and gives what it printed."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
+
+    def run(name: str, *argv: Any) -> str:
+        spec = spec_from_file_location(name, FOLDER / f"{name}.py")
+        module = module_from_spec(spec)
+        spec.loader.exec_module(module)
+        module.main([*map(str, argv)])
+        return capsys.readouterr().out
+
+    verbosity = logging.get_verbosity()
+    yield run
+    logging.set_verbosity(verbosity)
+    logging.enable_progress_bar()
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[..., Path]:
+    """Give a function that writes columns into a .csv file."""
+
+    def write(name: str, **columns: list[Any]) -> Path:
+        with (tmp_path / name).open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([list(columns), *zip(*columns.values(), strict=True)])
+        return tmp_path / name
+
+    return write
+
+
+def last(metric: str, printed: str) -> float:
+    """Give a metric's value in the last epoch's line."""
+    return float(re.findall(rf" {metric} ([\d.]+)", printed)[-1])
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_fits_on_a_screen(path):
+    """An example has less than 60 lines, says how it is run with real data, and a test of its own runs it."""
+    text = path.read_text("utf-8")
+
+    assert text.count("\n") < 60
+    assert f"{path.name} --" in text or "--model" in text.partition("\n")[0]
+    assert f'run("{path.stem}"' in Path(__file__).read_text("utf-8")
+
+
+def test_three_lines_offline(run):
+    """Three lines learn from a file of made-up reviews, and give one of its labels for a text."""
+    printed = run("three_lines_from_csv")
+
+    assert last("val_accuracy", printed) > 0.6
+    assert printed.splitlines()[-1] == "'the room was lovely': positive, of ['negative', 'positive']"
+
+
+def test_three_lines_with_a_file(run, write, tiny_bert, texts_and_labels):
+    """Three lines take a model's directory and a file, and answer with the file's labels."""
+    texts, labels = texts_and_labels
+    path = write("reviews.csv", text=texts, label=labels)
+
+    printed = run("three_lines_from_csv", "--model", tiny_bert, "--data", path, "--text", "a great film")
+
+    assert re.fullmatch(r"'a great film': (good|bad), of \['bad', 'good'\]", printed.splitlines()[-1])
+
+
+def test_pairs_offline(run):
+    """A small network learns to answer a question about a text."""
+    printed = run("pairs")
+
+    assert last("val_accuracy", printed) > 0.9
+    assert printed.splitlines()[-1].endswith(": yes, of ['no', 'yes']")
+
+
+def test_pairs_with_files(run, write, tiny_bert, texts_and_labels):
+    """Two columns of texts are found, and the labels come back as the whole numbers that they are."""
+    texts, _ = texts_and_labels
+    columns = {"premise": texts, "hypothesis": texts[::-1], "label": [0, 1, 2, 0] * 10}
+    train, valid = write("train.csv", **columns), write("dev.csv", **columns)
+
+    printed = run("pairs", "--model", tiny_bert, "--data", train, "--validation", valid)
+
+    assert printed.splitlines()[-1].endswith(", of [0, 1, 2]")
+
+
+def test_several_labels_offline(run):
+    """A small network learns to name all topics of a text."""
+    printed = run("several_labels")
+
+    assert last("val_f1_micro", printed) > 0.9
+    assert ": ['desk', 'kitchen'], of ['bar', 'desk', 'house', 'kitchen']\n" in printed
+
+
+def test_several_labels_with_a_file(run, tmp_path, tiny_bert, texts_and_labels):
+    """A file with lists of labels is read, and every label has a probability."""
+    rows = [{"text": text, "labels": [label, "film"]} for text, label in zip(*texts_and_labels, strict=True)]
+    (tmp_path / "train.jsonl").write_text("\n".join(map(json.dumps, rows)))
+
+    printed = run("several_labels", "--model", tiny_bert, "--data", tmp_path / "train.jsonl", "--text", "a film")
+
+    assert re.findall(r"^  (\w+): 0\.\d\d$", printed, re.MULTILINE) == ["bad", "film", "good"]
+
+
+def test_own_network(run):
+    """Poutyne's listing learns handwritten digits; accuracy is in percent there, F1 a fraction."""
+    printed = run("own_network", "--device", "cpu")
+
+    accuracy, f1 = re.search(r"accuracy (\S+) %, F1 (\S+)$", printed, re.MULTILINE).groups()
+
+    assert 90 < float(accuracy) <= 100
+    assert 0.9 < float(f1) <= 1
+
+
+def test_by_hand_offline(run):
+    """The loop written by hand and `fit` give the same weights, bit for bit."""
+    assert run("by_hand").splitlines()[-1] == "largest difference: 0.0"
+
+
+def test_by_hand_with_a_file(run, write, tiny_bert, texts_and_labels):
+    """So they do with dropout, a last batch that is smaller, and labels from a file."""
+    texts, labels = texts_and_labels
+    path = write("reviews.csv", text=texts, label=labels)
+
+    printed = run("by_hand", "--model", tiny_bert, "--data", path)
+
+    assert printed.splitlines()[-1] == "largest difference: 0.0"
+
+
+@POUTYNES_PANDAS
+def test_guide_offline(run, tmp_path):
+    """The guide's script trains, keeps a checkpoint of every epoch, and measures loss and tau on what was held out."""
+    printed = run("guide_with_poutyne")
+
+    assert len(list((tmp_path / "ordering").glob("checkpoint_epoch_*.ckpt"))) == 3
+    assert re.search(r"'test_loss': [\d.]+, 'test_tau': ", printed)
+
+
+@POUTYNES_PANDAS
+def test_guide_with_a_file(run, write, tiny_bert):
+    """The guide's script takes a model's directory and a file of stories."""
+    columns = {f"sentence{number}": [f"scene {number} was great"] * 12 for number in range(1, 6)}
+    path = write("stories.csv", storyid=list(range(12)), **columns)
+
+    printed = run("guide_with_poutyne", "--model", tiny_bert, "--data", path)
+
+    assert "'test_tau': " in printed

@@ -1,0 +1,118 @@
+"""Loaders, streams and generators: batches whose order is not ours."""
+
+from pathlib import Path
+from typing import Any
+
+import datasets
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import DataLoader
+from transformers import AutoTokenizer, DataCollatorWithPadding
+
+from keraslike import Model
+from keraslike.errors import DataError
+from tests.tiny import texts_with_labels
+
+TEXTS, SENTIMENTS = texts_with_labels()
+ROWS = [{"text": text, "label": label} for text, label in zip(TEXTS, SENTIMENTS, strict=True)]
+
+
+@pytest.fixture(scope="module")
+def fitted(tiny_bert: Path) -> Model:
+    model = Model(str(tiny_bert), task="text-classification", device="cpu")
+    model.fit(TEXTS, SENTIMENTS, epochs=2, seed=0, learning_rate=1e-2, verbose=0)
+    return model
+
+
+def padded(directory: Path, columns: dict[str, Any]) -> DataLoader[Any]:
+    """Give a loader of padded batches, as users of transformers write it."""
+    tokenizer = AutoTokenizer.from_pretrained(directory)
+    encoded = tokenizer(TEXTS)
+    values = {**encoded, **columns}
+    rows = [{name: values[name][place] for name in values} for place in range(40)]
+    return DataLoader(rows, batch_size=16, collate_fn=DataCollatorWithPadding(tokenizer))
+
+
+def test_predicts_from_a_loader_of_rows(fitted: Model):
+    """A loader of rows is predicted from in its own order; labels in it are passed over."""
+    assert fitted.predict(DataLoader(ROWS, batch_size=16)) == fitted.predict(TEXTS)
+
+
+def test_predicts_from_a_loader_of_texts(fitted: Model):
+    """A loader of bare texts is a loader of rows."""
+    assert fitted.predict(DataLoader(TEXTS, batch_size=16)) == fitted.predict(TEXTS)
+
+
+@pytest.mark.parametrize("columns", [{}, {"labels": [0, 1] * 20}], ids=["without labels", "with labels"])
+def test_predicts_from_a_loader_of_padded_batches(columns: dict[str, Any], fitted: Model, tiny_bert: Path):
+    """A loader of padded batches is predicted from with or without labels in it."""
+    logits = fitted.predict_logits(padded(tiny_bert, columns))
+
+    np.testing.assert_allclose(logits, fitted.predict_logits(TEXTS, batch_size=16), atol=1e-6)  # the same widths
+
+
+def test_evaluates_from_a_loader(fitted: Model):
+    """A loader of rows is measured as the rows are."""
+    values = fitted.evaluate(DataLoader(ROWS, batch_size=16), verbose=0)
+
+    assert values == pytest.approx(fitted.evaluate(TEXTS, SENTIMENTS, batch_size=16, verbose=0), abs=1e-12)
+
+
+def test_validates_with_a_loader(tiny_bert: Path):
+    """A loader validates as the rows do."""
+    model = Model(str(tiny_bert), task="text-classification", device="cpu")
+
+    history = model.fit(TEXTS, SENTIMENTS, DataLoader(ROWS, batch_size=16), epochs=1, verbose=0)
+
+    assert history[0]["val_loss"] == pytest.approx(model.evaluate(TEXTS, SENTIMENTS, verbose=0)["loss"], abs=1e-6)
+
+
+def test_a_loader_without_labels(tiny_bert: Path):
+    """Padded batches to learn from need labels; the error lists the columns."""
+    model = Model(str(tiny_bert), task="text-classification", labels=["bad", "good"], device="cpu")
+
+    with pytest.raises(DataError, match="no labels"):
+        model.fit(padded(tiny_bert, {}), epochs=1, verbose=0)
+
+
+def test_other_columns_for_one_evaluation(fitted: Model):
+    """text= and target= of evaluate hold for that call alone."""
+    table = {"words": TEXTS, "feeling": SENTIMENTS}
+
+    values = fitted.evaluate(table, text="words", target="feeling", verbose=0)
+
+    assert values == fitted.evaluate(ROWS, verbose=0)
+
+
+def weights_after(directory: Path, x: Any, **options: Any) -> torch.Tensor:
+    model = Model(str(directory), task="text-classification", labels=["bad", "good"], device="cpu")
+    model.fit(x, epochs=1, seed=3, batch_size=16, verbose=0, **options)
+    return model.network.classifier.weight.detach()
+
+
+def test_stream_equals_rows_in_the_same_order(tiny_bert: Path):
+    """An unshuffled stream trains as the unshuffled rows do."""
+    stream = datasets.Dataset.from_list(ROWS).to_iterable_dataset()
+
+    weights = weights_after(tiny_bert, stream, shuffle=False, steps_per_epoch=3)
+
+    assert torch.equal(weights, weights_after(tiny_bert, ROWS, shuffle=False))
+
+
+def test_stream_is_shuffled_by_the_seed(tiny_bert: Path):
+    """A stream is shuffled in a buffer, the same way for the same seed."""
+    first, second = (
+        weights_after(tiny_bert, datasets.Dataset.from_list(ROWS).to_iterable_dataset(), steps_per_epoch=3)
+        for _ in range(2)
+    )
+
+    assert torch.equal(first, second)
+    assert not torch.equal(first, weights_after(tiny_bert, ROWS, shuffle=False))
+
+
+def test_generator_with_steps_equals_rows(tiny_bert: Path):
+    """With steps_per_epoch a generator of rows is drawn from, not read to its end."""
+    weights = weights_after(tiny_bert, (row for row in ROWS), shuffle=False, steps_per_epoch=3)
+
+    assert torch.equal(weights, weights_after(tiny_bert, ROWS, shuffle=False))
