@@ -41,7 +41,7 @@ QUESTIONS = [
     "the soup was never cold",
     "the room was awful but the coffee was great",
     "the coffee was great , although the room was awful",
-    "they said that the room was lovely , but the bill was large",
+    "they said that the room was lovely , but the soup was awful",
 ]
 
 

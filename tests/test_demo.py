@@ -22,7 +22,7 @@ from keraslike import demo
 from keraslike.demo import QUESTIONS, make_network, make_reviews
 
 # A run in a process of its own, as by `python -m`, but with so little data that it cannot learn.
-SHORT_RUN = "from keraslike import demo; demo.ROWS, demo.HELD_OUT, demo.EPOCHS = 150, 50, 1; raise SystemExit(demo.main([]))"
+SHORT_RUN = "from keraslike import demo; demo.ROWS, demo.HELD_OUT, demo.EPOCHS = 150, 50, 1; exit(demo.main([]))"
 
 
 class Run(NamedTuple):
@@ -107,7 +107,7 @@ def test_count_of_words_does_not_help():
 
 
 def test_network_loads(tmp_path):
-    """The directory loads with the Auto classes; every word is known, and the network takes what the tokenizer gives."""
+    """The directory loads with the Auto classes, every word is known, and the network takes the tokenizer's output."""
     texts, _ = make_reviews(500, seed=0)
 
     directory = make_network(texts, tmp_path / "network")
@@ -115,7 +115,7 @@ def test_network_loads(tmp_path):
     outputs = AutoModel.from_pretrained(directory)(**tokenizer(texts[:4], padding=True, return_tensors="pt"))
 
     assert tokenizer.model_max_length == 64
-    assert tokenizer.unk_token_id not in sum(tokenizer(texts)["input_ids"], [])
+    assert tokenizer.unk_token_id not in {token for ids in tokenizer(texts)["input_ids"] for token in ids}
     assert outputs.last_hidden_state.shape[::2] == (4, 64)
 
 
@@ -191,7 +191,7 @@ def test_screen_is_calm(short_run):
 
 
 def test_import_brings_no_torch():
-    """Importing the demo imports neither torch nor transformers: what they read from the environment can still be set."""
+    """Importing the demo brings no torch or transformers: what they read from the environment can still be set."""
     code = "import sys, keraslike.demo; print({'torch', 'transformers'} & set(sys.modules))"
 
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

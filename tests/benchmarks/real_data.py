@@ -44,6 +44,7 @@ SCORES = ("loss", "accuracy", "f1_macro", "f1_micro", "ranking", "pearson", "r2"
 KEY = ("settings", "data", "who", "seed")
 COLUMNS = (*KEY, "part", *SCORES, "cpu_seconds", "versions")
 RESULTS = Path(__file__).parent / "results" / "real_data.csv"
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 TOLERANCE = 1e-9  # the same predictions, added up by another library in another order
 
 Row = dict[str, Any]
@@ -172,7 +173,7 @@ def by_hand(
         return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
     head = {"num_labels": width, "problem_type": data.problem_type}
-    network = AutoModelForSequenceClassification.from_pretrained(given.model, **head)
+    network = AutoModelForSequenceClassification.from_pretrained(given.model, **head).to(DEVICE)
     learn(network, tokenizer, features(rows), given.epochs, seed, shuffle)
     seconds = time.process_time() - began
     parts = {part: features(read_rows(data.file(folder, part))) for part in data.parts}
@@ -203,7 +204,7 @@ def learn(network: Any, tokenizer: Any, features: list[Row], epochs: int, seed: 
         rows = {"shuffle": True} if shuffle is None else {"sampler": shuffle(len(features), seed, epoch).tolist()}
         for batch in DataLoader(features, **rows, **loading):
             optimizer.zero_grad()
-            network(**batch).loss.backward()
+            network(**batch.to(DEVICE)).loss.backward()
             torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
             optimizer.step()
             schedule.step()
@@ -214,9 +215,10 @@ def measured(network: Any, tokenizer: Any, problem_type: str, features: list[Row
     network.eval()
     with torch.inference_mode():
         batches = DataLoader(features, batch_size=32, collate_fn=DataCollatorWithPadding(tokenizer))
-        found = [(batch["labels"], network(**batch)) for batch in batches]
+        found = [(batch["labels"], network(**batch.to(DEVICE))) for batch in batches]
     loss = sum(len(labels) * outputs.loss.item() for labels, outputs in found) / len(features)
-    truth, logits = torch.cat([labels for labels, _ in found]), torch.cat([outputs.logits for _, outputs in found])
+    truth = torch.cat([labels for labels, _ in found]).cpu()
+    logits = torch.cat([outputs.logits for _, outputs in found]).cpu()
     if problem_type == MULTI:
         multi = score(problem_type, truth.numpy(), (logits > 0).numpy())
         return {"loss": loss, **multi, "ranking": rank(truth.numpy(), logits.numpy())}
