@@ -175,11 +175,8 @@ def _numbered(source: Iterable[Any], steps: int | None) -> Iterator[tuple[int, A
     Raises:
         DataError: the source, such as a generator that was read before, has nothing to yield.
     """
-    if steps is None:
-        yield from enumerate(source, start=1)
-        return
     number = 0
-    while number < steps:
+    while steps is None or number < steps:
         before = number
         for data in source:
             number += 1
@@ -188,10 +185,12 @@ def _numbered(source: Iterable[Any], steps: int | None) -> Iterator[tuple[int, A
                 return
         if number == before:
             raise DataError(
-                f"the data ran out after {number} of {steps} batches of an epoch: a generator can be read once only.",
-                f"at least {steps} batches in every epoch.",
-                "give a list or a torch Dataset, or a smaller steps_per_epoch.",
+                f"the data ran out after {number} batches of an epoch: a generator can be read only once.",
+                f"at least {steps or 1} in every epoch.",
+                "give a list or a torch Dataset, or fewer epochs.",
             )
+        if steps is None:
+            return
 
 
 def _grouped(batches: Iterator[tuple[int, Batch]], size: int) -> Iterator[list[tuple[int, Batch]]]:

@@ -45,7 +45,9 @@ def make_optimizer(optimizer: Any, network: nn.Module, recipe: Recipe) -> Any:
             'a name such as "adamw", a dict such as {"optim": "sgd", "lr": 0.1}, or a torch optimizer.',
         )
     arguments = {"optim": optimizer} if isinstance(optimizer, str) else dict(optimizer)
-    name = str(arguments.pop("optim", "")).lower()
+    if "optim" not in arguments:
+        raise ArgumentError(f"the optimizer {optimizer} has no name.", 'a key "optim".', 'write {"optim": "sgd", ...}.')
+    name = str(arguments.pop("optim")).lower()
     names = _names()
     if name not in names:
         raise ArgumentError(

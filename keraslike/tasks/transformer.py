@@ -32,7 +32,7 @@ class TransformerTask(Task):
 
     def __init__(self, problem_type: str | None, labels: Sequence[Any] | None, targets: int | None) -> None:
         super().__init__()
-        self._problem_type = problem_type
+        self._problem_type = problem_type or (REGRESSION if targets is not None else None)
         self.labels = None if labels is None else Labels(labels)
         self.targets = targets
         self.tokenizer: Any = None

@@ -343,3 +343,14 @@ def test_poutynes_signatures_hold():
         positional = [name for name, p in theirs.items() if p.kind is p.POSITIONAL_OR_KEYWORD]
 
         assert list(ours)[: len(positional)] == positional
+
+
+@pytest.mark.parametrize("steps", [None, 2])
+def test_a_generator_that_ran_dry(steps):
+    """A generator gives one epoch; the next one is an error instead of a loss of NaN, or of an endless loop."""
+    x, y = make_data(8)
+
+    with pytest.raises(DataError, match="can be read only once") as raised:
+        make(Model).fit_generator(iter([(x, y), (x, y)]), epochs=2, steps_per_epoch=steps, verbose=0)
+
+    assert f"at least {steps or 1} in every epoch" in str(raised.value)

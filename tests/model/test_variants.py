@@ -314,3 +314,11 @@ def test_learns(tiny_bert: Path):
     model.fit(TEXTS, SENTIMENTS, epochs=10, batch_size=8, learning_rate=5e-3, seed=0, verbose=0)
 
     assert model.evaluate(TEXTS, SENTIMENTS, verbose=0)["accuracy"] > 0.9
+
+
+def test_the_number_of_targets_alone_says_regression(smallest_bert: str):
+    """`TextClassification(targets=2)` is a regression with two numbers, built at once."""
+    model = Model(smallest_bert, task=TextClassification(targets=2), device="cpu")
+
+    assert model.task.problem_type == "regression"
+    assert model.network.config.num_labels == 2
