@@ -33,6 +33,7 @@ EXTRAS = {
         "matplotlib>=3.8",
         "mypy>=1.15",  # 1.15: follow_untyped_imports
         "polars",
+        "pyte>=0.8.2",  # reads what the display draws in a terminal
         "pytest>=9",
         "pytest-cov>=7",
         "ruff>=0.9",  # formats differ between minor releases: constraints.txt says which one
