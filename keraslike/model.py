@@ -7,23 +7,18 @@ from typing import Any, Self, Unpack
 from torch import nn
 
 from keraslike.calling import parameters_of
-from keraslike.checks import check_bound, check_numbers, check_options
+from keraslike.checks import check_bound, check_callbacks, check_numbers, check_options, missing_attribute
 from keraslike.data.plain import evaluation_batches, plain_batches, prediction_batches
 from keraslike.engine.random_state import draw_seed, seeded
+from keraslike.losses import as_loss
 from keraslike.metrics import get_metrics
 from keraslike.recipes import EvaluateOptions, FitOptions, Recipe, default_recipe, make_optimizer
 from keraslike.tasks import as_task
-from keraslike.tasks.blueprint import Blueprint
+from keraslike.tasks.blueprint import UNBUILT, Blueprint
 from keraslike.tasks.feed import Feed
-from keraslike.tasks.network import as_network, default_loss, wrapped
+from keraslike.tasks.network import as_network, choose_loss, wrapped
 from keraslike.tasks.saving import SavingVerbs
 from keraslike.tracking.history import History
-
-UNBUILT = frozenset(
-    {"network", "optimizer", "loss_function", "batch_metrics", "epoch_metrics", "device", "other_device"}
-    | {"batch_metrics_names", "epoch_metrics_names", "metrics_names"}
-)
-"""Poutyne's attributes that exist only once the network does."""
 
 
 class Model(SavingVerbs):
@@ -52,9 +47,8 @@ class Model(SavingVerbs):
         LoadError: the model cannot be found or read.
 
     Example:
-        >>> import torch
-        >>> model = Model(torch.nn.Linear(2, 1), "sgd", "mse", device="cpu")
-        >>> history = model.fit(torch.ones(4, 2), torch.ones(4, 1), epochs=2, verbose=0)
+        >>> model = Model(nn.Linear(1, 1), "sgd", "mse", device="cpu")
+        >>> history = model.fit([[1.0], [2.0]], [[2.0], [4.0]], epochs=2, verbose=0)
         >>> [row["epoch"] for row in history]
         [1, 2]
     """
@@ -73,7 +67,9 @@ class Model(SavingVerbs):
         batch_metrics: Sequence[Any] | None = None,
         epoch_metrics: Sequence[Any] | None = None,
         device: Any = "auto",
+        **misspelt: Any,
     ) -> None:
+        check_options(misspelt, (), "Model", parameters_of(Model.__init__))
         self.history = History()
         self.task = as_task(task, labels)
         self._given = {"optimizer": optimizer, "loss_function": loss_function, "metrics": metrics}
@@ -92,10 +88,13 @@ class Model(SavingVerbs):
             check_bound(optimizer, [])
 
     def __getattr__(self, name: str) -> Any:
-        blueprint = vars(self).get("_blueprint")
-        if name in UNBUILT and blueprint is not None:
-            blueprint.require(name)
-        raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}")
+        if name in UNBUILT and vars(self).get("_blueprint") is not None:
+            vars(self)["_blueprint"].require(name)
+        raise missing_attribute(type(self), name)
+
+    def __repr__(self) -> str:
+        network = type(vars(self).get("_bare")).__name__ if "_bare" in vars(self) else "not built yet"
+        return f"<{type(self).__name__}: {network}, task {self.task.name if self.task else None}>"
 
     @property
     def _recipe(self) -> Recipe:
@@ -108,15 +107,16 @@ class Model(SavingVerbs):
         self._bare, self._assembled_for = network, getattr(self.task, "problem_type", None)
         given = self._given
         optimizer = self.optimizer if is_known else make_optimizer(given["optimizer"], whole, self._recipe)
-        loss = default_loss(self.task, network) if _is_auto(given["loss_function"]) else given["loss_function"]
+        loss = choose_loss(given["loss_function"], self.task, network)
         metrics = given["metrics"] if given["metrics"] is not None or self.task is None else self.task.metrics
+        problem_type = self._assembled_for or getattr(as_loss(loss), "problem_type", None)
         self.read_outputs = None if self.task is None else self.task.read_outputs
         self.assemble(
             whole,
             optimizer,
             loss,
             batch_metrics=list(given["batch_metrics"] or []),
-            epoch_metrics=[*(given["epoch_metrics"] or []), *get_metrics(list(metrics or []), self._assembled_for)],
+            epoch_metrics=[*(given["epoch_metrics"] or []), *get_metrics(metrics, problem_type)],
             device=given["device"],
         )
 
@@ -132,7 +132,7 @@ class Model(SavingVerbs):
 
     def fit(
         self,
-        x: Any,
+        x: Any = None,
         y: Any = None,
         validation_data: Any = None,
         *,
@@ -175,7 +175,8 @@ class Model(SavingVerbs):
             DataError: the data cannot be read, or x and y do not fit together.
         """
         check_options(options, FitOptions.__annotations__, "fit", parameters_of(Model.fit))
-        check_numbers({"batch_size": batch_size, "micro_batch_size": micro_batch_size, "epochs": epochs, **options})
+        counts = {"batch_size": batch_size, "micro_batch_size": micro_batch_size, "epochs": epochs}
+        check_numbers({**counts, "learning_rate": learning_rate, "seed": seed, **options})
         seed = draw_seed() if seed is None else seed
         with seeded(seed):
             data = (x, y, validation_data, validation_split, batch_size, seed)
@@ -184,6 +185,7 @@ class Model(SavingVerbs):
             else:
                 check_bound(None, [] if "network" in vars(self) else callbacks or [])
                 batches, valid_batches = self._task_batches(*data, options=dict(options))
+            callbacks = check_callbacks(callbacks, self.metrics_names, valid_batches is not None)
             return self._train(
                 batches, valid_batches, epochs, micro_batch_size, learning_rate, callbacks, seed, verbose, dict(options)
             )
@@ -207,8 +209,10 @@ class Model(SavingVerbs):
             ValueError: the model has no optimizer.
         """
         check_options(options, FitOptions.__annotations__, "fit_generator", parameters_of(Model.fit_generator))
-        check_numbers({"micro_batch_size": micro_batch_size, **options})
+        counts = {"micro_batch_size": micro_batch_size, "epochs": epochs}
+        check_numbers({**counts, "learning_rate": learning_rate, "seed": seed, **options})
         seed = draw_seed() if seed is None else seed
+        callbacks = check_callbacks(callbacks, self.metrics_names, valid_generator is not None)
         with seeded(seed):
             return self._train(
                 train_generator,
@@ -262,6 +266,7 @@ class Model(SavingVerbs):
             batches = evaluation_batches(x, y, batch_size=batch_size, network=self.network, loading=loading)
         if return_dict is False or (return_dict is None and self.task is None):
             return self.evaluate_generator(batches, verbose=verbose, **wants)
+        check_options({name: True for name in wants if name.startswith("return_")}, (), "evaluate as a dict")
         values = self.evaluate_generator(batches, verbose=verbose, **{**wants, "return_dict_format": True})
         return {name.removeprefix("test_"): float(value) for name, value in values.items() if name != "time"}
 
@@ -291,7 +296,3 @@ class Model(SavingVerbs):
 def load(directory: str | os.PathLike[str], **arguments: Any) -> Model:
     """Read a model that `Model.save` wrote; arguments as in `Model.load`."""
     return Model.load(directory, **arguments)
-
-
-def _is_auto(value: Any) -> bool:
-    return isinstance(value, str) and value == "auto"

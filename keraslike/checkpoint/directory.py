@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from keraslike.calling import did_you_mean
 from keraslike.errors import ArgumentError, LoadError
 
 MANIFEST = "keraslike.json"
@@ -34,7 +35,8 @@ def write_directory(
     draft = Path(tempfile.mkdtemp(prefix=f".{place.name}-", dir=place.parent))
     try:
         write(str(draft))
-        text = json.dumps({"format": FORMAT, **manifest}, indent=2, ensure_ascii=False)
+        files = sorted(path.name for path in draft.iterdir())
+        text = json.dumps({"format": FORMAT, **manifest, "files": files}, indent=2, ensure_ascii=False)
         (draft / MANIFEST).write_text(text + "\n", encoding="utf-8")
         draft.chmod(0o777 & ~_umask())  # mkdtemp's 0o700 would lock out those who may read its neighbours
         _move(draft, place)
@@ -46,6 +48,7 @@ def _check_place(place: Path, overwrite: bool) -> None:
     if not place.exists() or (place.is_dir() and not any(place.iterdir())):
         return
     if overwrite and (place / MANIFEST).is_file():
+        _check_ours(place)
         return
     raise ArgumentError(
         f"{str(place)!r} exists already.",
@@ -56,6 +59,18 @@ def _check_place(place: Path, overwrite: bool) -> None:
     )
 
 
+def _check_ours(place: Path) -> None:
+    """Refuse to replace a directory in which the user keeps files of their own."""
+    written = {MANIFEST, *read_manifest(place).get("files", [])}
+    theirs = sorted(path.name for path in place.iterdir() if path.name not in written)
+    if theirs:
+        raise ArgumentError(
+            f"{str(place)!r} holds more than a saved model: {', '.join(theirs[:5])}.",
+            "a directory with nothing but what save(...) wrote.",
+            "move these files away, or choose another name.",
+        )
+
+
 def _move(draft: Path, place: Path) -> None:
     if not place.exists():
         draft.rename(place)
@@ -64,11 +79,11 @@ def _move(draft: Path, place: Path) -> None:
     place.rename(old / place.name)
     try:
         draft.rename(place)
-    except OSError:
+    except BaseException:
         (old / place.name).rename(place)
+        old.rmdir()
         raise
-    finally:
-        shutil.rmtree(old)
+    shutil.rmtree(old)
 
 
 def _umask() -> int:
@@ -84,6 +99,13 @@ def read_manifest(directory: str | os.PathLike[str]) -> dict[str, Any]:
         LoadError: there is none, or a later version of keraslike wrote it.
     """
     path = Path(directory) / MANIFEST
+    if not Path(directory).is_dir():
+        near = [str(other) for other in Path(directory).parent.iterdir()] if Path(directory).parent.is_dir() else []
+        raise LoadError(
+            f"there is no directory {str(directory)!r}.",
+            "a directory that model.save(...) wrote.",
+            did_you_mean(str(directory), near, "check the path."),
+        )
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -1,26 +1,30 @@
 """What `keraslike.json` holds: all that loading needs and transformers does not keep."""
 
+from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
 from keraslike.errors import ArgumentError
 
+LISTS = ("metrics", "batch_metrics", "epoch_metrics")
 
-def manifest_of(task: Any, reading: dict[str, Any], loss_function: Any, metrics: Any) -> dict[str, Any]:
+
+def manifest_of(task: Any, reading: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """Give the manifest of a model with a task, as plain JSON.
 
     Args:
         task: the task.
         reading: how the user's data were read (the columns that were chosen).
-        loss_function: what the constructor was given.
-        metrics: what the constructor was given.
+        given: what the constructor was given as optimizer, loss_function, metrics, batch_metrics and epoch_metrics.
     """
+    optimizer = given["optimizer"]
     return {
         "versions": {name: version(name) for name in ("keraslike", "torch", "transformers", "poutyne")},
         "task": {"name": task.name, "state": task.state()},
         "reading": reading,
-        "loss_function": _name_of(loss_function),
-        "metrics": None if metrics is None else [_name_of(metric) for metric in metrics],
+        "optimizer": optimizer if isinstance(optimizer, (str, dict)) or optimizer is None else "auto",
+        "loss_function": _name_of(given["loss_function"]),
+        **{name: None if given[name] is None else [_name_of(metric) for metric in given[name]] for name in LISTS},
     }
 
 
@@ -31,23 +35,26 @@ def _name_of(thing: Any) -> Any:
     return {"custom": getattr(thing, "__name__", type(thing).__name__)}
 
 
-def given_again(manifest: dict[str, Any], loss_function: Any, metrics: Any, prepare: Any) -> dict[str, Any]:
-    """Give the constructor's loss and metrics for a saved model; what was the user's own has to be given again.
+def given_again(manifest: Mapping[str, Any], again: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the constructor's arguments for a saved model; what was the user's own has to be given again.
+
+    Args:
+        manifest: what `manifest_of` gave.
+        again: loss_function, metrics, batch_metrics, epoch_metrics and prepare, None where they are not given.
 
     Raises:
         ArgumentError: a loss, metric or function of the user's own is missing; nothing is imported behind their back.
     """
-    saved_loss, saved_metrics = manifest["loss_function"], manifest["metrics"]
-    if isinstance(saved_loss, dict) and loss_function is None:
-        raise _missing("loss_function", saved_loss["custom"])
-    if metrics is None and any(isinstance(metric, dict) for metric in saved_metrics or []):
-        raise _missing("metrics", ", ".join(m["custom"] for m in saved_metrics if isinstance(m, dict)))
-    if manifest["reading"]["has_prepare"] and prepare is None:
+    if manifest["reading"]["has_prepare"] and again["prepare"] is None:
         raise _missing("prepare", "the function that maps rows")
-    return {
-        "loss_function": saved_loss if loss_function is None else loss_function,
-        "metrics": saved_metrics if metrics is None else metrics,
-    }
+    arguments: dict[str, Any] = {"optimizer": manifest["optimizer"]}
+    for name in ("loss_function", *LISTS):
+        saved = manifest[name]
+        own = [part["custom"] for part in (saved if isinstance(saved, list) else [saved]) if isinstance(part, dict)]
+        if own and again[name] is None:
+            raise _missing(name, ", ".join(own))
+        arguments[name] = saved if again[name] is None else again[name]
+    return arguments
 
 
 def _missing(argument: str, what: str) -> ArgumentError:

@@ -37,26 +37,47 @@ OTHER_WORDS = {
     "warmup_steps": "warmup",
     "accumulate_grad_batches": "gradient_accumulation_steps",
     "random_state": "seed",
+    "test_size": "validation_split",
     "text_column": "text",
     "label_column": "target",
     "dataset_text_field": "text",
 }
 """What Keras, transformers, Lightning, scikit-learn and flair call our arguments."""
 
+ELSEWHERE = {
+    "learning_rate": ("fit", "write fit(..., learning_rate=...)."),
+    "lr": ("fit", 'write fit(..., learning_rate=...), or optimizer={"optim": "adamw", "lr": ...}.'),
+    "epochs": ("fit", "write fit(..., epochs=...)."),
+    "batch_size": ("fit", "write fit(..., batch_size=...)."),
+    "num_labels": ("", "leave it out: fit learns the labels; or give Model(..., labels=[...])."),
+    "num_classes": ("", "leave it out: fit learns the labels; or give Model(..., labels=[...])."),
+    "loss": ("", "write Model(..., loss_function=...)."),
+    "compute_metrics": ("", "write Model(..., metrics=[...])."),
+    "metrics": ("", "write Model(..., metrics=[...])."),
+    "problem_type": ("", "write Model(..., task=TextClassification(problem_type=...))."),
+    "return_proba": ("", "write predict_proba(x)."),
+}
+"""Arguments that stand in another verb, or under another name there: the verb, and what to write."""
+
+STOPPING = "callbacks=[poutyne.EarlyStopping(monitor='val_loss', patience=3)] does it."
+WEIGHTING = "Model(..., loss_function=torch.nn.CrossEntropyLoss(weight=torch.tensor([...]))) does it."
+
 LATER = {
-    "early_stop": None,
-    "class_weight": None,
+    "early_stop": STOPPING,
+    "early_stopping": STOPPING,
+    "class_weight": WEIGHTING,
     "sample_weight": None,
-    "checkpoint": None,
+    "checkpoint": "callbacks=[poutyne.ModelCheckpoint(...)] keeps the weights.",
     "resume": None,
     "precision": None,
-    "fp16": "precision",
-    "bf16": "precision",
-    "freeze": None,
+    "fp16": None,
+    "bf16": None,
+    "freeze": "set requires_grad=False on the parameters of a loaded network.",
     "layer_decay": None,
-    "label_smoothing": None,
+    "label_smoothing": "Model(..., loss_function=torch.nn.CrossEntropyLoss(label_smoothing=0.1)) does it.",
+    "threshold": "predict_proba(x) gives the probabilities.",
 }
-"""What keraslike will have and has not yet."""
+"""What keraslike has not yet, and what does it today."""
 
 
 COUNTS = (
@@ -69,6 +90,8 @@ COUNTS = (
     "batches_per_step",
     "gradient_accumulation_steps",
 )
+
+SIZES = ("learning_rate", "weight_decay", "clip_norm")
 
 HINTS = {
     "initial_epoch": "epochs are counted from 1, as in Poutyne: write 1 for Keras' 0.",
@@ -93,7 +116,11 @@ def check_options(given: Mapping[str, Any], known: Collection[str], verb: str, s
         if name in known:
             continue
         if name in LATER:
-            raise ArgumentError(f"{verb}() has no argument {name!r} yet.", f"one of {', '.join(choices)}.")
+            raise ArgumentError(f"{verb}() has no argument {name!r} yet.", f"one of {', '.join(choices)}.", LATER[name])
+        if name in ELSEWHERE and ELSEWHERE[name][0] != verb:
+            raise ArgumentError(
+                f"{verb}() has no argument {name!r}.", f"one of {', '.join(choices)}.", ELSEWHERE[name][1]
+            )
         ours = OTHER_WORDS.get(name)
         do = f"write {ours}=." if ours in choices else did_you_mean(name, choices)
         raise ArgumentError(f"{verb}() has no argument {name!r}.", f"one of {', '.join(choices)}.", do)
@@ -109,6 +136,13 @@ def check_numbers(counts: Mapping[str, Any]) -> None:
         value = counts.get(name)
         if value is not None and not _is_count(value):
             raise ArgumentError(f"{name}={value!r} is not a count.", "an int of at least 1.", HINTS.get(name))
+    for name in SIZES:
+        value = counts.get(name)
+        if value is not None and not (isinstance(value, (int, float)) and value >= 0):
+            raise ArgumentError(f"{name}={value!r} is no size.", "a number of at least 0, or None.")
+    seed = counts.get("seed")
+    if seed is not None and not (isinstance(seed, int) and 0 <= seed < 2**32):
+        raise ArgumentError(f"seed={seed!r} is no seed.", "an int from 0 to 4,294,967,295.", "write seed=42.")
 
 
 def _is_count(value: Any) -> bool:

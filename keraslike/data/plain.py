@@ -13,6 +13,9 @@ from keraslike.data.splitting import split_rows
 from keraslike.data.tensors import as_tensors
 from keraslike.errors import ArgumentError, DataError
 
+ORDERS = ("shuffle", "sampler", "batch_sampler")
+"""What says in a DataLoader which rows come when."""
+
 
 def plain_batches(
     x: Any,
@@ -50,7 +53,7 @@ def plain_batches(
             raise ArgumentError(
                 "validation_split needs arrays or tensors x and y.", "validation_data=.", "split the data yourself."
             )
-        return _own_batches(x, batch_size, shuffled, loading), valid
+        return _own_batches(x, batch_size, shuffled, loading, trains=True), valid
     pair = (as_tensors(x, network), as_tensors(y, network, is_target=True))
     if count_rows(pair) == 0:
         raise DataError("x and y are empty: there are no rows to learn from.", "at least one row.")
@@ -59,7 +62,9 @@ def plain_batches(
         valid = TensorBatches(take(pair, torch.from_numpy(held)), batch_size, None)
         pair = take(pair, torch.from_numpy(train))
     return (
-        TensorBatches(pair, batch_size, shuffled) if loading is None else _loader(pair, batch_size, shuffled, loading)
+        TensorBatches(pair, batch_size, shuffled)
+        if loading is None
+        else _loader(pair, batch_size, shuffled, loading, trains=True)
     ), valid
 
 
@@ -81,7 +86,9 @@ def prediction_batches(x: Any, *, batch_size: int, network: nn.Module) -> Any:
     return TensorBatches(as_tensors(x, network), batch_size, None)
 
 
-def _own_batches(source: Any, batch_size: int, seed: int | None, loading: dict[str, Any] | None) -> Any:
+def _own_batches(
+    source: Any, batch_size: int, seed: int | None, loading: dict[str, Any] | None, *, trains: bool = False
+) -> Any:
     """Give a DataLoader for a data set whose items are pairs or dicts; a loader or generator as it is."""
     if isinstance(source, DataLoader) or not hasattr(source, "__getitem__"):
         if not hasattr(source, "__iter__"):
@@ -92,19 +99,23 @@ def _own_batches(source: Any, batch_size: int, seed: int | None, loading: dict[s
         return source
     if not isinstance(source, Dataset) and not hasattr(source, "features"):
         raise DataError("there are inputs x but no targets y.", "one target per row.", "give y.")
-    return _loader(source, batch_size, seed, loading or {})
+    return _loader(source, batch_size, seed, loading or {}, trains=trains)
 
 
-def _loader(source: Any, batch_size: int, seed: int | None, loading: dict[str, Any]) -> DataLoader[Any]:
-    """Make a DataLoader that draws from a generator of its own."""
+def _loader(
+    source: Any, batch_size: int, seed: int | None, loading: dict[str, Any], *, trains: bool = False
+) -> DataLoader[Any]:
+    """Make a DataLoader that draws from a generator of its own; the user's order is for training only."""
     dataset = _Pairs(source) if isinstance(source, tuple) else source
     arguments: dict[str, Any] = {"batch_size": batch_size, "shuffle": seed is not None}
     arguments["generator"] = torch.Generator().manual_seed(seed or 0)
     arguments["collate_fn"] = _Collate()
-    if seed is None:
-        loading = {
-            name: value for name, value in loading.items() if name not in ("shuffle", "sampler", "batch_sampler")
-        }
+    if not trains:
+        loading = {name: value for name, value in loading.items() if name not in ORDERS}
+    if "sampler" in loading or "batch_sampler" in loading:
+        del arguments["shuffle"]
+    if "batch_sampler" in loading:
+        del arguments["batch_size"]
     return DataLoader(dataset, **{**arguments, **loading})
 
 

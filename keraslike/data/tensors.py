@@ -16,7 +16,7 @@ def as_tensors(data: Any, network: nn.Module, *, is_target: bool = False) -> Any
 
     Numpy arrays, frames, series and lists of numbers become tensors; a tuple, a dict, or a list of arrays or tensors
     stays one. Fractional numbers get the dtype of the network's parameters. Whole numbers and bools stay classes or ids
-    (int64) as targets and where the network begins with an embedding; else they become fractional too.
+    (int64) as targets and where the network has an embedding anywhere; else they become fractional too.
 
     Args:
         data: the inputs or the targets.
@@ -38,7 +38,7 @@ def as_tensors(data: Any, network: nn.Module, *, is_target: bool = False) -> Any
     if tensor.is_floating_point():
         is_cast = not is_target or tensor.dtype == torch.float64
         return tensor.to(_floating_dtype(network)) if is_cast else tensor
-    keeps_whole = is_target or _begins_with_embedding(network)
+    keeps_whole = is_target or _has_embedding(network)
     return tensor.to(torch.int64) if keeps_whole else tensor.to(_floating_dtype(network))
 
 
@@ -85,6 +85,5 @@ def _floating_dtype(network: nn.Module) -> torch.dtype:
     return next(parameters, torch.get_default_dtype())
 
 
-def _begins_with_embedding(network: nn.Module) -> bool:
-    leaves = (module for module in network.modules() if not any(module.children()))
-    return isinstance(next(leaves, None), (nn.Embedding, nn.EmbeddingBag))
+def _has_embedding(network: nn.Module) -> bool:
+    return any(isinstance(module, (nn.Embedding, nn.EmbeddingBag)) for module in network.modules())

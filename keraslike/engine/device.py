@@ -5,6 +5,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from keraslike.errors import ArgumentError
+
 
 def choose_device(device: Any, network: nn.Module) -> Any:
     """Give the device that `device` means for this network.
@@ -22,12 +24,25 @@ def choose_device(device: Any, network: nn.Module) -> Any:
         'cpu'
     """
     if not isinstance(device, str) or device != "auto":
+        _check(device)
         return device
     parameter = next(network.parameters(), None)
     if parameter is not None and parameter.device.type != "cpu":
         return parameter.device
     accelerator = torch.accelerator.current_accelerator(check_available=True)
     return accelerator if accelerator is not None else torch.device("cpu")
+
+
+def _check(device: Any) -> None:
+    """Refuse a device that does not exist, before a network is moved to it."""
+    if not isinstance(device, str) or device == "all":
+        return
+    accelerator = torch.accelerator.current_accelerator(check_available=True)
+    kinds = ["cpu"] if accelerator is None else ["cpu", accelerator.type]
+    if device.partition(":")[0] not in (*kinds, "meta"):
+        raise ArgumentError(
+            f"there is no device {device!r} here.", f'"auto", or one of {", ".join(kinds)}.', 'write device="auto".'
+        )
 
 
 def is_on_cpu(network: nn.Module) -> bool:

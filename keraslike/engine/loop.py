@@ -88,6 +88,16 @@ class _Advanced:
         return self.aside.iterate(self.source)
 
 
+class _NotEmpty:
+    """Validation data that have something to give in every epoch."""
+
+    def __init__(self, source: Iterable[Any]) -> None:
+        self.source = source
+
+    def __iter__(self) -> Iterator[Any]:
+        return (data for _, data in _numbered(self.source, None))
+
+
 def train(model: Learner, run: Run) -> None:
     """Train a model.
 
@@ -117,6 +127,7 @@ def train(model: Learner, run: Run) -> None:
         run.callbacks.on_epoch_end(epoch, row)
         run.history.append(row)
         if model.stop_training:
+            run.history.stop_reason = f"a callback stopped the training after epoch {epoch}"
             break
     run.callbacks.on_train_end({})
 
@@ -156,7 +167,7 @@ def validate(model: Learner, run: Run) -> dict[str, float]:
     if run.valid_batches is None:
         return {}
     steps = StepIterator(
-        run.beside(run.valid_batches),
+        _NotEmpty(run.beside(run.valid_batches)),
         run.validation_steps,
         model.batch_metrics_names,
         model.epoch_metrics_names,

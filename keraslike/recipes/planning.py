@@ -98,7 +98,7 @@ def batches_per_step(options: dict[str, Any]) -> int:
     Raises:
         ArgumentError: both names are given and differ.
     """
-    names = [name for name in ("batches_per_step", "gradient_accumulation_steps") if name in options]
+    names = [name for name in ("batches_per_step", "gradient_accumulation_steps") if options.get(name) is not None]
     values = {options[name] for name in names}
     if len(values) > 1:
         raise ArgumentError(
@@ -108,4 +108,7 @@ def batches_per_step(options: dict[str, Any]) -> int:
 
 
 def _length(batches: Any) -> int | None:
-    return len(batches) if hasattr(batches, "__len__") else None
+    try:
+        return len(batches) if hasattr(batches, "__len__") else None
+    except TypeError:  # a DataLoader over a stream has a __len__ that raises
+        return None

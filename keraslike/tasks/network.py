@@ -39,12 +39,14 @@ def wrapped(network: nn.Module, task: Task | None) -> nn.Module:
     return ModelWrapper(network)
 
 
-def default_loss(task: Task | None, network: nn.Module) -> Any:
-    """Give the loss where the user names none: the task's, or that of a transformer's own head.
+def choose_loss(given: Any, task: Task | None, network: nn.Module) -> Any:
+    """Give the loss that the user names; for "auto" the task's, or that of a transformer's own head.
 
     Raises:
         ArgumentError: nobody says what the loss of this network is.
     """
+    if not (isinstance(given, str) and given == "auto"):
+        return given
     if task is not None:
         return task.loss
     if is_pretrained(network):

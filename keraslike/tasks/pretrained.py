@@ -45,9 +45,11 @@ class Loaded:
 @contextmanager
 def quiet() -> Iterator[None]:
     """Silence transformers' warnings and progress bars, and put both back at the end."""
+    from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars
     from transformers.utils import logging
 
     verbosity, has_bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    has_hub_bars = not are_progress_bars_disabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
@@ -56,6 +58,8 @@ def quiet() -> Iterator[None]:
         logging.set_verbosity(verbosity)
         if has_bars:
             logging.enable_progress_bar()
+        if not has_hub_bars:  # transformers has switched those of the hub on, too
+            disable_progress_bars()
 
 
 @contextmanager
@@ -91,7 +95,9 @@ def _load_error(source: str, error: Exception) -> LoadError:
     return LoadError(
         f"there is no model {source!r}: no such directory here, and the Hugging Face hub has none or is out of reach.",
         "a local directory, or a model's name on the hub.",
-        f"did you mean {match!r}?" if match else "check the spelling and the connection.",
+        f"did you mean {match!r}?"
+        if match not in (None, source)
+        else "check spelling and connection (HF_HUB_OFFLINE=1 forbids looking), or name a local directory.",
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any, Self
 from keraslike.checkpoint import given_again, manifest_of, read_manifest, write_directory
 from keraslike.errors import ArgumentError
 from keraslike.tasks.naming import task_from_state
+from keraslike.tasks.network import is_pretrained
 from keraslike.tasks.verbs import TaskVerbs
 
 
@@ -28,15 +29,14 @@ class SavingVerbs(TaskVerbs):
             NotFittedError: the network is not built yet.
         """
         network, task = self.network, self.task
-        if task is None or not hasattr(network, "save_pretrained"):
+        if task is None or not is_pretrained(getattr(network, "wrapped", network)):
             raise ArgumentError(
                 "only a transformer with a task is saved as a directory.",
                 "a model made with task=.",
                 "write model.save_weights(file) for the weights of any network.",
             )
         task.describe(network)
-        given, reading = self._given, self._required_feed().state()
-        manifest = manifest_of(task, reading, given["loss_function"], given["metrics"])
+        manifest = manifest_of(task, self._required_feed().state(), self._given)
         write_directory(directory, manifest, lambda draft: task.save(draft, network), overwrite=overwrite)
 
     @classmethod
@@ -47,6 +47,8 @@ class SavingVerbs(TaskVerbs):
         task: Any = None,
         loss_function: Any = None,
         metrics: Sequence[Any] | None = None,
+        batch_metrics: Sequence[Any] | None = None,
+        epoch_metrics: Sequence[Any] | None = None,
         prepare: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
         device: Any = "auto",
     ) -> Self:
@@ -57,18 +59,22 @@ class SavingVerbs(TaskVerbs):
             task: the class of a task of your own, whose code the directory does not hold.
             loss_function: the loss, where it was a function or object of your own.
             metrics: the metrics, where some were functions or objects of your own.
+            batch_metrics: Poutyne's batch metrics, likewise.
+            epoch_metrics: Poutyne's epoch metrics, likewise.
             prepare: the function that maps rows, where `fit` was given one.
             device: as in `Model`.
 
         Returns:
-            A model that predicts and evaluates as the saved one did.
+            A model that predicts and evaluates as the saved one did. The state of its optimizer is not kept, and an
+            optimizer object becomes "auto".
 
         Raises:
             LoadError: there is no such directory, or it is damaged.
             ArgumentError: something of your own has to be given again.
         """
         manifest = read_manifest(directory)
-        again = given_again(manifest, loss_function, metrics, prepare)
+        own = {"loss_function": loss_function, "metrics": metrics, "prepare": prepare}
+        again = given_again(manifest, {**own, "batch_metrics": batch_metrics, "epoch_metrics": epoch_metrics})
         made = task_from_state(manifest["task"]["name"], manifest["task"]["state"], task)
         make: Any = cls
         model: Self = make(os.fspath(directory), task=made, device=device, **again)

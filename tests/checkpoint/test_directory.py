@@ -24,7 +24,7 @@ def test_writes_files_and_manifest(tmp_path: Path):
     write_directory(tmp_path / "saved", {"größe": [1, 2.5, None]}, write_one("w"), overwrite=False)
 
     assert (tmp_path / "saved" / "weights").read_text() == "w"
-    assert read_manifest(tmp_path / "saved") == {"format": 1, "größe": [1, 2.5, None]}
+    assert read_manifest(tmp_path / "saved") == {"format": 1, "größe": [1, 2.5, None], "files": ["weights"]}
     assert sorted(path.name for path in (tmp_path / "saved").iterdir()) == [MANIFEST, "weights"]
 
 

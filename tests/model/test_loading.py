@@ -120,7 +120,7 @@ def test_misspelt_name(name: str, nearest: str):
 
 def test_unreachable_name():
     """A name like no other is one short error too."""
-    with pytest.raises(LoadError, match="check the spelling and the connection") as caught:
+    with pytest.raises(LoadError, match="check spelling and connection") as caught:
         Model("somebody/zzz-qqq-xxx", task="text-classification")
 
     assert len(str(caught.value).splitlines()) == 3

@@ -296,14 +296,37 @@ def test_a_directory_is_not_overwritten(smallest_bert: str, tmp_path: Path):
 def test_overwrite_replaces(smallest_bert: str, tmp_path: Path):
     """overwrite=True replaces what keraslike wrote, whole, and leaves nothing beside it."""
     _, folder = saved(smallest_bert, tmp_path / "saved")
-    (tmp_path / "saved" / "old.txt").write_text("old")
     model = fitted(smallest_bert, "three classes")
 
     model.save(folder, overwrite=True)
 
     assert keraslike.load(folder, device="cpu").labels == ["bad", "good", "mixed"]
-    assert "old.txt" not in contents(tmp_path / "saved")
     assert [path.name for path in tmp_path.iterdir()] == ["saved"]
+
+
+def test_overwrite_keeps_the_users_files(smallest_bert: str, tmp_path: Path):
+    """A file that the user put beside the model is not deleted: the directory is not replaced, and the file is named."""
+    model, folder = saved(smallest_bert, tmp_path / "saved")
+    (tmp_path / "saved" / "notes.txt").write_text("years of work")
+
+    with pytest.raises(ArgumentError, match=r"holds more than a saved model: notes\.txt"):
+        model.save(folder, overwrite=True)
+
+    assert (tmp_path / "saved" / "notes.txt").read_text() == "years of work"
+
+
+def test_all_that_has_a_name_is_kept(smallest_bert: str, tmp_path: Path):
+    """Optimizer, metrics and Poutyne's metrics given by name come back, so that evaluate says the same."""
+    texts, labels = texts_with_labels()
+    named = {"optimizer": "sgd", "batch_metrics": ["accuracy"], "epoch_metrics": ["f1"], "metrics": ["f1_micro"]}
+    model = Model(smallest_bert, task="text-classification", device="cpu", **named)
+    model.fit(texts, labels, epochs=1, verbose=0)
+    model.save(tmp_path / "saved")
+
+    again = keraslike.load(tmp_path / "saved", device="cpu")
+
+    assert again.evaluate(texts, labels, verbose=0) == pytest.approx(model.evaluate(texts, labels, verbose=0), abs=1e-6)
+    assert type(again.optimizer) is torch.optim.SGD
 
 
 def test_overwrite_leaves_others_alone(smallest_bert: str, tmp_path: Path):
