@@ -28,6 +28,7 @@ def as_dataset(
     prepare: Prepare | None = None,
     labelled: bool = True,
     pairs: bool | None = None,
+    keep_strings: bool = False,
 ) -> Rows:
     """Give any container as rows with the columns `text`, `text_pair` where there are pairs, and `target`.
 
@@ -47,6 +48,7 @@ def as_dataset(
             for. It is called anew whenever a row of a file or dataset is read, so it has to give the same each time.
         labelled: False for predicting: no target is looked for, and a row that is a pair is two texts.
         pairs: whether a row that is a pair is two texts (True) or a text and its label; default: as told above.
+        keep_strings: whether one column of labels in a CSV file stays strings, though all of them look like numbers.
 
     Raises:
         DataError: the rows cannot be read, x and y differ in length, or a text or target is missing or not of its kind.
@@ -67,7 +69,7 @@ def as_dataset(
     if prepare is not None:
         rows = rows.prepared(prepare)
     if rows.named:
-        rows = _with_our_names(rows, find_columns(_sample(rows), text, target, labelled and y is None))
+        rows = _with_our_names(rows, find_columns(_sample(rows), text, target, labelled and y is None), keep_strings)
     elif not labelled:
         rows = rows.replaced({name: rows.column(name) for name in rows.columns if name != "target"})
     if y is not None:
@@ -107,12 +109,13 @@ def _sample(rows: Rows) -> Row:
     }
 
 
-def _with_our_names(rows: Rows, source: SourceColumns) -> Rows:
+def _with_our_names(rows: Rows, source: SourceColumns, keep_strings: bool) -> Rows:
     columns = rename({name: rows.column(name) for name in rows.columns}, source)
     if "target" in columns:
         is_several = not isinstance(source["target"], str)
         targets = [list(row) for row in zip(*columns["target"], strict=True)] if is_several else list(columns["target"])
-        columns["target"] = cast_strings(targets) if rows.untyped and not any(map(is_no_target, targets)) else targets
+        is_cast = rows.untyped and not (keep_strings and not is_several) and not any(map(is_no_target, targets))
+        columns["target"] = cast_strings(targets) if is_cast else targets
     return Rows(columns, named=False, source_columns=source)
 
 

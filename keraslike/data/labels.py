@@ -105,7 +105,7 @@ class Labels:
         """Give 1 for each label that a row has and 0 for the others, shape `(rows, labels)`.
 
         Args:
-            targets: lists of labels; rows of 0 and 1, one per label, are taken as they are.
+            targets: lists of labels.
 
         Raises:
             LabelError: as in `encode`.
@@ -115,8 +115,6 @@ class Labels:
             [[1.0, 0.0, 1.0], [0.0, 0.0, 0.0]]
         """
         rows = plain_list(targets)
-        if is_multi_hot(rows, len(self)):
-            return np.array(rows, dtype=np.float32).reshape(-1, len(self))
         encoded = np.zeros((len(rows), len(self)), dtype=np.float32)
         for row, labels in enumerate(rows):
             for label in labels:

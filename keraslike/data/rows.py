@@ -53,6 +53,9 @@ class Rows:
         source_columns: which of the user's columns became `text` (two names: `text` and `text_pair`) and `target`, to
             be given as `text=` and `target=` the next time; empty where the container has no column names.
 
+    Attributes:
+        part: what the rows are called in a note, such as "validation"; empty for those that are trained on.
+
     Raises:
         DataError: the columns have different lengths.
 
@@ -74,6 +77,7 @@ class Rows:
         self.named = named
         self.untyped = untyped
         self.source_columns: SourceColumns = source_columns or {}
+        self.part = ""
         self._check_lengths()
 
     @property
@@ -107,6 +111,12 @@ class Rows:
         """Give rows with other columns that were read in the same way."""
         source = self.source_columns if source_columns is None else source_columns
         return Rows(columns, named=self.named, untyped=self.untyped, source_columns=source)
+
+    def as_part(self, part: str) -> "Rows":
+        """Give the same rows under a name for notes."""
+        rows = self.replaced(self._columns)
+        rows.part = part
+        return rows
 
     def prepared(self, prepare: Prepare) -> "Rows":
         """Give the rows that `prepare` makes of these: at once for rows in memory, when asked for lazy ones.

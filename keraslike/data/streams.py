@@ -1,6 +1,6 @@
 """Streams: rows that come one after the other and are never held together."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from keraslike.data.checking import is_no_target
 from keraslike.data.columns import Names, find_columns
 from keraslike.data.dataset import rename
 from keraslike.data.reading import is_kind
-from keraslike.data.rows import Prepare, Row
+from keraslike.data.rows import Prepare, Row, SourceColumns
 from keraslike.data.values import kind_of, plain
 from keraslike.errors import DataError
 
@@ -30,6 +30,7 @@ def stream(
     seed: int | None = None,
     epoch: int = 1,
     buffer: int = 1000,
+    on_columns: Callable[[SourceColumns], Any] | None = None,
 ) -> Iterator[Row]:
     """Give the rows of a stream one by one, as dicts with the columns that `as_dataset` gives.
 
@@ -44,6 +45,7 @@ def stream(
         seed: shuffles in a buffer by (seed, epoch); None keeps the order.
         epoch: which pass it is, counted from 1.
         buffer: rows held for shuffling.
+        on_columns: told, once, which columns became `text` and `target`.
 
     Raises:
         DataError: a row is no dict, or its text or target is missing or of the wrong kind.
@@ -59,6 +61,8 @@ def stream(
     for number, row in enumerate(rows):
         if columns is None:
             columns = find_columns(row, text, target, labelled)
+            if on_columns is not None:
+                on_columns(columns)
         renamed = rename(row, columns)
         _check(renamed, number)
         yield renamed

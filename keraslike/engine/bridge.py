@@ -19,6 +19,7 @@ from torch import nn
 from keraslike.engine import gradients
 from keraslike.engine.device import choose_device, is_on_cpu
 from keraslike.engine.loop import Run, change_weights, train
+from keraslike.engine.shapes import matched
 from keraslike.losses import as_loss
 
 
@@ -142,6 +143,7 @@ class Engine(poutyne.Model):
         """Measure one batch without learning from it (validation, evaluate)."""
         x, y = self.preprocess_input(x, y)
         outputs = self.forward_pass(x)
+        y = matched(outputs, y)
         loss = self.loss_function(outputs, y)
         metrics = self.measure(outputs, y)
         predictions = None

@@ -15,6 +15,7 @@ from poutyne import get_batch_size
 from torch import Tensor
 
 from keraslike.data.batches import Batch, Pair
+from keraslike.engine.shapes import matched
 from keraslike.losses.base import Loss
 
 Count = int | float | Tensor
@@ -67,15 +68,16 @@ def add_gradients(model: Network, parts: list[Pair], step_count: Count | None) -
     learned = []
     for x, y in parts:
         outputs = model.forward_pass(x)
-        value, total, count = _loss_of(model.loss_function, outputs, y, get_batch_size(x, y), step_count)
+        targets = matched(outputs, y)
+        value, total, count = _loss_of(model.loss_function, outputs, targets, get_batch_size(x, y), step_count)
         value.backward()
-        learned.append((outputs if len(parts) == 1 else detached(outputs), total, count))
-    total = torch.stack([part[1] for part in learned]).sum() if len(learned) > 1 else learned[0][1]
-    items: Count = sum(part[2] for part in learned)
+        learned.append((outputs if len(parts) == 1 else detached(outputs), targets, total, count))
+    total = torch.stack([part[2] for part in learned]).sum() if len(learned) > 1 else learned[0][2]
+    items: Count = sum(part[3] for part in learned)
     if isinstance(model.loss_function, Loss):
         model.loss_function.add(total, items)
     outputs = join([part[0] for part in learned])
-    targets = join([y for _, y in parts])
+    targets = join([part[1] for part in learned])
     return Learned(_mean(total, items), outputs, targets, sum(get_batch_size(x, y) for x, y in parts))
 
 

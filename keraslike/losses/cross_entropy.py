@@ -75,7 +75,8 @@ class CrossEntropy(Loss):
 def _fitting(outputs: Tensor, targets: Tensor) -> Tensor:
     is_probability = targets.is_floating_point()
     expected = outputs.shape if is_probability else outputs.shape[:1] * (outputs.dim() > 1) + outputs.shape[2:]
-    if targets.shape != expected:
+    has_one_class = is_probability and outputs.dim() > 1 and outputs.shape[1] == 1  # its probability is always 1
+    if targets.shape != expected or has_one_class:
         raise DataError(
             f"The network's outputs have shape {tuple(outputs.shape)} but the targets have {tuple(targets.shape)}"
             f" and dtype {targets.dtype}.",

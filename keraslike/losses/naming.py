@@ -11,7 +11,7 @@ from poutyne.framework.metrics.metrics_registering import (
 )
 from torch import nn
 
-from keraslike.calling import did_you_mean
+from keraslike.calling import ByName, called_by_name, did_you_mean
 from keraslike.errors import ArgumentError
 from keraslike.losses.base import Loss
 from keraslike.losses.binary_cross_entropy import BinaryCrossEntropy
@@ -40,10 +40,11 @@ def as_loss(loss: Any) -> Any:
     Args:
         loss: a name ("cross_entropy", "bce_with_logits", "mse", torch's own names of these), `F.cross_entropy`,
             `F.binary_cross_entropy_with_logits`, `F.mse_loss`, or a torch object such as `nn.CrossEntropyLoss(weight)`
-            with its mean. Poutyne's other names, other callables and None come back as they are.
+            with its mean. Poutyne's other names, other functions of (outputs, targets) and None come back as they are;
+            a function whose parameters are named `y_true` and `y_pred` gets each by its name.
 
     Raises:
-        ArgumentError: if a name is neither ours nor Poutyne's.
+        ArgumentError: if a name is neither ours nor Poutyne's, or a function asks for something else.
 
     Example:
         >>> as_loss("CrossEntropyLoss")
@@ -54,8 +55,10 @@ def as_loss(loss: Any) -> Any:
     if isinstance(loss, str):
         return _named(loss)
     if getattr(loss, "reduction", None) == "mean":
-        return _translated(loss)
-    return _BY_FUNCTION[loss]() if _is_known_function(loss) else loss
+        loss = _translated(loss)
+    elif _is_known_function(loss):
+        loss = _BY_FUNCTION[loss]()
+    return _called_by_name(loss) if callable(loss) else loss
 
 
 def is_poutynes_name(name: str) -> bool:
@@ -73,6 +76,23 @@ def _translated(loss: Any) -> Any:
     if type(loss) is nn.BCEWithLogitsLoss:
         return BinaryCrossEntropy(loss.weight, loss.pos_weight)
     return MeanSquaredError() if type(loss) is nn.MSELoss else loss
+
+
+class _ModuleByName(nn.Module):
+    """A loss with weights of its own, which go to the device with it, called by the names in its `forward`."""
+
+    def __init__(self, call: ByName) -> None:
+        super().__init__()
+        self.loss = call.function
+        self.call = call
+
+    def forward(self, y_pred: Any, y_true: Any) -> Any:
+        return self.call(y_pred, y_true)
+
+
+def _called_by_name(loss: Any) -> Any:
+    call = called_by_name(loss)
+    return _ModuleByName(call) if isinstance(loss, nn.Module) and isinstance(call, ByName) else call
 
 
 def _named(name: str) -> Any:

@@ -23,8 +23,8 @@ class LibraryMetric(KeptMetric):
 
     It is called `(y_true, prediction)` by position: with classes (values in regression), or where the function asks
     for scores, with probabilities; those of the second class where there are two. A function that would only take two
-    classes (`average="binary"`) averages over classes (`"macro"`) where there are more; `roc_auc_score` then compares
-    each class with the rest. Keywords of a `partial` come first.
+    classes (`average="binary"`) averages over classes (`"macro"`) where the network has more; `roc_auc_score` then
+    compares each class with the rest. Keywords of a `partial` come first.
 
     Args:
         function: the function, or a `functools.partial` of it.
@@ -42,10 +42,12 @@ class LibraryMetric(KeptMetric):
         self.name = _behind_partials(function).__name__
         super().__init__(problem_type)
         self.function = function
+        self._has_more_than_two_classes = False
         self._arguments = list(inspect.signature(_behind_partials(function)).parameters)
 
     def predictions(self, reading: Reading) -> Tensor:
         """Give classes, probabilities or logits, as the function wants."""
+        self._has_more_than_two_classes = reading.problem_type == SINGLE_LABEL and reading.logits.shape[1] > 2
         wanted = self._arguments[1]
         if wanted == "pred_decision":
             return _of_second_class(reading.logits, reading.problem_type, is_difference=True)
@@ -77,7 +79,7 @@ class LibraryMetric(KeptMetric):
             keywords["labels"] = range(y_pred.shape[1])
         if has_scores and "multi_class" in self._arguments:
             keywords["multi_class"] = "ovr"
-        if self._averages_two_classes() and (y_true.ndim == 2 or max(y_true.max(), y_pred.max()) > 1):
+        if self._averages_two_classes() and (y_true.ndim == 2 or self._has_more_than_two_classes):
             keywords["average"] = "macro"
         return {name: value for name, value in keywords.items() if name not in given}
 

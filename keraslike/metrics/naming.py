@@ -1,6 +1,6 @@
 """`get_metrics`: what the user lists in `metrics=[...]`, as Poutyne takes it."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from poutyne import get_names_of_metric
@@ -15,13 +15,16 @@ from keraslike.metrics.library import LibraryMetric, is_library_function, librar
 Named = tuple[str | list[str], Any]
 
 
-def get_metrics(metrics: Iterable[Any] | str | None, problem_type: str | None = None) -> list[Named]:
+def get_metrics(
+    metrics: Iterable[Any] | str | Callable[..., Any] | None, problem_type: str | None = None
+) -> list[Named]:
     """Give (name, metric) for each of the user's metrics, for Poutyne's `epoch_metrics`.
 
     Args:
         metrics: names of `REGISTRY`, of scikit-learn's or scipy's functions, or of keraslike's losses; such functions
             themselves (or a `partial`); classes or objects of keraslike's, Poutyne's or torchmetrics' metrics; other
-            functions `(y_pred, y_true)`, called once with the epoch's classes or values; or `(name, metric)`.
+            functions `(y_pred, y_true)`, called once with the epoch's classes or values; or `(name, metric)`. One alone
+            needs no list.
         problem_type: what the logits mean, as in `Metric`; usually the loss's.
 
     Raises:
@@ -31,8 +34,8 @@ def get_metrics(metrics: Iterable[Any] | str | None, problem_type: str | None = 
         >>> get_metrics(["accuracy", ("kappa", "cohen_kappa_score")], "single_label_classification")
         [('accuracy', Accuracy()), ('kappa', LibraryMetric())]
     """
-    metrics = [metrics] if isinstance(metrics, str) else metrics or []
-    return [_named(metric, problem_type) for metric in metrics]
+    listed = [metrics] if isinstance(metrics, str) or callable(metrics) else metrics or []
+    return [_named(metric, problem_type) for metric in listed]
 
 
 def _named(metric: Any, problem_type: str | None) -> Named:

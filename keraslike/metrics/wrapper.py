@@ -13,7 +13,7 @@ from poutyne import (
 )
 from torch import Tensor, nn
 
-from keraslike.calling import did_you_mean
+from keraslike.calling import called_by_name, did_you_mean
 from keraslike.errors import ArgumentError, DataError
 
 
@@ -24,7 +24,8 @@ class MetricWrapper(nn.Module):
     keeps it: its value is that of the whole epoch. The values of a function are averaged over the examples.
 
     Args:
-        metric: a function or object called as `metric(y_pred, y_true)`, a metric of torchmetrics or Poutyne, the name
+        metric: a function or object called as `metric(y_pred, y_true)` (by name, where these are its
+            parameters), a metric of torchmetrics or Poutyne, the name
             of one of Poutyne's, or `(name, metric)`.
         pred_key: the output that becomes `y_pred`. Outputs that are no dict are passed as they are.
         y_key: the target that becomes `y_true`; None passes all the targets as they are.
@@ -51,6 +52,7 @@ class MetricWrapper(nn.Module):
         super().__init__()
         names, metric = _named(metric)
         self.__name__ = names
+        metric = metric if isinstance(metric, nn.Module) else called_by_name(metric)
         self.metric: Any = convert_decomposable_metric_to_object(metric, names)
         self.pred_key = pred_key
         self.y_key = y_key

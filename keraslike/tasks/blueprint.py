@@ -1,5 +1,7 @@
 """When a task's network comes into being: in the constructor where its size is known, else at the first fit."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -10,6 +12,16 @@ from keraslike.errors import NotFittedError
 from keraslike.tasks.base import Task
 from keraslike.tasks.feed import require_labels
 from keraslike.tasks.transformer import TransformerTask
+
+UNBUILT = frozenset(
+    {"network", "optimizer", "loss_function", "batch_metrics", "epoch_metrics", "device", "other_device"}
+    | {"batch_metrics_names", "epoch_metrics_names", "metrics_names"}
+)
+"""Poutyne's attributes that exist only once the network does."""
+
+
+DESCRIBED = ("problem_type", "id2label", "label2id")
+"""What a task writes into a network's configuration."""
 
 
 class Blueprint:
@@ -35,7 +47,6 @@ class Blueprint:
         self.max_length = max_length
         self.network: nn.Module | None = None
         self.is_settled = False
-        self._has_learned = False
         self._drawn: dict[str, Tensor] = {}
 
     def build_early(self) -> nn.Module | None:
@@ -53,12 +64,9 @@ class Blueprint:
         Raises:
             LabelError: the labels cannot be told, or they are not those of the network.
         """
-        self._forget_a_refused_fit()
         if not self.is_settled and isinstance(self.task, TransformerTask) and self.task.has_adopted_labels and rows:
-            self._has_learned = True
             return self._settle_adopted(self.task, rows)
         if rows is not None:
-            self._has_learned = self._has_learned or not self.task.is_ready
             self.task.learn(rows)
         require_labels(self.task)
         if self.network is None:
@@ -66,12 +74,6 @@ class Blueprint:
         elif not self.is_settled:
             self._draw_again()
         return self.require()
-
-    def _forget_a_refused_fit(self) -> None:
-        """Start afresh where an earlier fit learned labels from its data, and was refused before its first step."""
-        if not self.is_settled and self._has_learned and isinstance(self.task, TransformerTask):
-            self.task.forget()
-            self.network = None
 
     def _settle_adopted(self, task: TransformerTask, rows: Rows) -> nn.Module:
         """Keep the checkpoint's own head where it knows the labels of the data; else give it a new one."""
@@ -102,6 +104,24 @@ class Blueprint:
         self.network = network
         self._drawn = self._fresh_weights(network)
         return network
+
+    @contextmanager
+    def unchanged_by_errors(self) -> Iterator[None]:
+        """Put the network's head and its configuration back as they were if what is done inside ends in an error."""
+        network = self.network
+        config: Any = getattr(network, "config", None)
+        described = {name: getattr(config, name, None) for name in DESCRIBED} if config is not None else {}
+        head = {} if network is None else self._fresh_weights(network)
+        try:
+            yield
+        except BaseException:
+            for name, value in described.items():
+                setattr(config, name, value)
+            with torch.no_grad():
+                for name, tensor in network.state_dict().items() if network is not None else ():
+                    if name in head:
+                        tensor.copy_(head[name])
+            raise
 
     def _fresh_weights(self, network: nn.Module) -> dict[str, Tensor]:
         state = network.state_dict()

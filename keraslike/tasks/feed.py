@@ -1,29 +1,23 @@
 """From whatever the user gave to the batches of a task."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from itertools import islice
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-import torch
 from torch.utils.data import DataLoader
 
-from keraslike.data.batches import Batch, FeatureBatch, FeatureBatches, PairBatch
+from keraslike.data.batches import FeatureBatches
 from keraslike.data.dataset import as_dataset
 from keraslike.data.encoding import Features
 from keraslike.data.labels import Labels
-from keraslike.data.rows import Rows, columns_of
-from keraslike.data.splits import as_split
+from keraslike.data.rows import Rows
+from keraslike.data.splits import as_split, split_of
 from keraslike.data.splitting import split_rows
-from keraslike.data.streams import is_stream, shuffled, stream
 from keraslike.data.targets import SINGLE_LABEL, kind_of_targets, require_target
-from keraslike.errors import ArgumentError, DataError, LabelError
+from keraslike.engine.random_state import kept
+from keraslike.errors import ArgumentError, LabelError
 from keraslike.tasks.base import Task
 
 Prepare = Callable[[dict[str, Any]], dict[str, Any]]
-BUFFER = 10_000
-"""Rows of a stream that are held to be shuffled."""
 
 
 class Feed:
@@ -52,16 +46,6 @@ class Feed:
             self.columns["target"] = target
         self.prepare = prepare or self.prepare
 
-    @contextmanager
-    def unchanged_by_errors(self) -> Iterator[None]:
-        """Forget what was chosen inside if it ends in an error, so that a misspelt column is not remembered."""
-        before = dict(self.columns), self.prepare, self.has_pairs
-        try:
-            yield
-        except BaseException:
-            self.columns, self.prepare, self.has_pairs = before
-            raise
-
     def with_columns(self, text: Any, target: Any) -> "Feed":
         """Give a feed that reads other columns once."""
         if text is None and target is None:
@@ -71,25 +55,42 @@ class Feed:
         feed.prepare, feed.has_pairs = self.prepare, self.has_pairs
         return feed
 
-    def read(self, x: Any, y: Any = None, *, has_target: bool = True) -> Rows:
-        """Read finite data into rows with the columns text, text_pair and target.
+    def read(
+        self, x: Any, y: Any = None, *, has_target: bool = True, learns: bool = False, like: Sequence[Any] | None = None
+    ) -> Rows:
+        """Read finite data into rows with the columns text, text_pair and target, beside the random state.
+
+        Args:
+            x: as in `fit`.
+            y: as in `fit`.
+            has_target: False for predicting.
+            learns: whether the labels are learned from these rows, so that a checkpoint's own do not count.
+            like: targets whose type those of a file get; default: the labels, where they are known.
 
         Raises:
             DataError: no text, no target, or they do not fit together.
         """
         target = self.columns.get("target") if has_target and y is None else None
-        rows = as_dataset(
-            x,
-            y,
-            text=self.columns.get("text"),
-            target=target,
-            prepare=self.prepare,
-            labelled=has_target,
-            pairs=None if has_target else self.has_pairs,
-        )
+        with kept():
+            rows = as_dataset(
+                x,
+                y,
+                text=self.columns.get("text"),
+                target=target,
+                prepare=self.prepare,
+                labelled=has_target,
+                pairs=None if has_target else self.has_pairs,
+                keep_strings=_are_strings(self._known_labels(learns) if like is None else like),
+            )
         if has_target:
             require_target(rows)
         return rows
+
+    def _known_labels(self, learns: bool) -> Sequence[Any]:
+        labels: Labels | None = getattr(self.task, "labels", None)
+        if labels is None or (learns and getattr(self.task, "has_adopted_labels", False)):
+            return ()
+        return labels.names
 
     def remember(self, rows: Rows) -> None:
         """Keep the columns of the training data for evaluate, predict and the saved directory."""
@@ -106,11 +107,10 @@ class Feed:
         is_pair = len(x) == 2 and all(isinstance(part, str) for part in x)
         return is_pair and bool(self.has_pairs)
 
-    def pair(self, data: Any) -> Rows:
-        """Read validation data: `(x, y)`, or anything that holds its own targets."""
-        if isinstance(data, tuple) and len(data) == 2:
-            return self.read(*data)
-        return self.read(data)
+    def pair(self, data: Any, like: Sequence[Any] | None = None) -> Rows:
+        """Read validation data: `(x, y)`, or anything that holds its own targets, of splits the one for validation."""
+        x, y = data if isinstance(data, tuple) and len(data) == 2 else (split_of(data, "validation"), None)
+        return self.read(x, y, like=like).as_part("validation")
 
     # Batches
 
@@ -121,7 +121,8 @@ class Feed:
 
         `has_notes=False` is for rows that no fit learns from, or validates on.
         """
-        features = self.task.pack(self.task.encode_rows(rows) if has_notes else self.encode_unnoted(rows))
+        with kept():
+            features = self.task.pack(self.task.encode_rows(rows) if has_notes else self.encode_unnoted(rows))
         vary = self.task.vary if self.task.varies else None
         return FeatureBatches(features, self.task.collate, batch_size, seed, vary, vary_seed)
 
@@ -131,74 +132,6 @@ class Feed:
         features = self.task.encode_rows(rows)
         self.task.notes = before
         return features
-
-    def convert(self, data: Any, *, has_target: bool = True) -> Batch:
-        """Make a batch of what a user's loader yielded: raw rows by column, or tensors with `input_ids`."""
-        if isinstance(data, Mapping) and "input_ids" in data:
-            return self._tensor_batch(data, has_target)
-        is_pair = isinstance(data, (tuple, list)) and len(data) == 2 and not isinstance(data[0], (str, Mapping))
-        x, y = data if is_pair else (data, None)
-        rows = self.read(list(x) if isinstance(x, tuple) else x, y if has_target else None, has_target=has_target)
-        return FeatureBatch(self.encode_unnoted(rows), self.task.collate)
-
-    def _tensor_batch(self, data: Mapping[str, Any], has_target: bool) -> PairBatch:
-        target = self.columns.get("target", "labels")
-        key = next((name for name in (target, "labels", "label", "target") if name in data), None)
-        if key is None and has_target:
-            raise DataError("a batch of the loader has no labels.", "a column named labels.", f"it has {list(data)}.")
-        known = getattr(getattr(self.task, "tokenizer", None), "model_input_names", None)
-        inputs = {name: value for name, value in data.items() if name != key and (known is None or name in known)}
-        if key is None or not has_target:
-            return PairBatch(inputs, None)
-        values = data[key]
-        labels: Labels | None = getattr(self.task, "labels", None)
-        if labels is not None and torch.is_tensor(values) and values.ndim == 1:
-            values = torch.from_numpy(labels.encode(values.tolist()))
-        return PairBatch(inputs, values)
-
-
-class LoaderBatches:
-    """A user's DataLoader, its own order and batches kept, each batch made one of the task's."""
-
-    def __init__(self, loader: Iterable[Any], feed: Feed, *, has_target: bool = True) -> None:
-        self.loader = loader
-        self.feed = feed
-        self.has_target = has_target
-
-    def __len__(self) -> int:
-        return len(self.loader)  # type: ignore[arg-type]  # asked for by the loop only where the loader has a length
-
-    def __iter__(self) -> Iterator[Batch]:
-        return (self.feed.convert(data, has_target=self.has_target) for data in self.loader)
-
-
-class StreamBatches:
-    """A stream of rows without a length, encoded a batch at a time, shuffled in a buffer where asked."""
-
-    def __init__(self, source: Any, feed: Feed, batch_size: int, seed: int | None) -> None:
-        self.source, self.feed, self.batch_size, self.seed = source, feed, batch_size, seed
-        self.epoch = 0
-
-    def __iter__(self) -> Iterator[Batch]:
-        self.epoch += 1
-        rows = self._rows()
-        while chunk := list(islice(rows, self.batch_size)):
-            known = Rows(columns_of(chunk), named=False) if is_stream(self.source) else self.feed.read(chunk)
-            yield FeatureBatch(self.feed.encode_unnoted(known), self.feed.task.collate)
-
-    def _rows(self) -> Iterator[Any]:
-        """Give the rows of one pass: those of a stream with our column names, those of a generator as they come."""
-        if not is_stream(self.source):
-            rows = iter(self.source)
-            return rows if self.seed is None else shuffled(rows, np.random.default_rng((self.seed, self.epoch)), BUFFER)
-        chosen: dict[str, Any] = {name: self.feed.columns.get(name) for name in ("text", "target")}
-        order: dict[str, Any] = {"seed": self.seed, "epoch": self.epoch, "buffer": BUFFER}
-        return stream(self.source, prepare=self.feed.prepare, **chosen, **order)
-
-
-def is_loader(x: Any) -> bool:
-    """Tell whether the user gave batches with an order of their own."""
-    return isinstance(x, DataLoader)
 
 
 def rows_for_fit(
@@ -220,25 +153,19 @@ def rows_for_fit(
     if y is None:
         x, found = as_split(x)
         validation_data = found if validation_data is None and not validation_split else validation_data
-    rows = feed.read(x, y)
+    rows = feed.read(x, y, learns=True)
     feed.remember(rows)
+    targets = rows.column("target")
     if validation_split:
-        targets = rows.column("target")
         is_classes = kind_of_targets(targets).problem_type == SINGLE_LABEL
         train, valid = split_rows(len(rows), validation_split, seed, targets if is_classes else None)
-        return rows, rows.take(train), rows.take(valid)
-    is_rows = validation_data is not None and not is_loader(validation_data)
-    return rows, rows, feed.pair(validation_data) if is_rows else None
+        return rows, rows.take(train), rows.take(valid).as_part("validation")
+    is_rows = validation_data is not None and not isinstance(validation_data, DataLoader)
+    return rows, rows, feed.pair(validation_data, like=targets) if is_rows else None
 
 
-def rows_of_loader(feed: Feed, loader: Any) -> Rows | None:
-    """Read the finite data set behind a loader, for its labels; None where there is none."""
-    dataset = getattr(loader, "dataset", None)
-    if dataset is None or is_stream(dataset) or not hasattr(dataset, "__len__"):
-        return None
-    rows = feed.read(dataset)
-    feed.remember(rows)
-    return rows
+def _are_strings(targets: Sequence[Any]) -> bool:
+    return len(targets) > 0 and all(isinstance(target, str) for target in targets)
 
 
 def require_labels(task: Task) -> None:

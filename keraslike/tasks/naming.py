@@ -1,6 +1,7 @@
 """The tasks by name; a new task is one file and one line here."""
 
 from collections.abc import Sequence
+from copy import deepcopy
 from typing import Any
 
 from keraslike.calling import did_you_mean
@@ -15,6 +16,8 @@ TASKS: dict[str, type[Task]] = {task.name: task for task in (TextClassification,
 
 def as_task(task: Any, labels: Sequence[Any] | None = None) -> Task | None:
     """Give the task behind a name (with its default options), a class, or an object; None where there is none.
+
+    An object is copied: what one model learns is not another's.
 
     Args:
         task: a name of `TASKS`, a class derived from `Task`, an object of one, or None.
@@ -34,7 +37,7 @@ def as_task(task: Any, labels: Sequence[Any] | None = None) -> Task | None:
 
 def _find_task(task: Any) -> Task | None:
     if task is None or isinstance(task, Task):
-        return task
+        return deepcopy(task)
     if isinstance(task, type) and issubclass(task, Task):
         return task()
     if not isinstance(task, str) or task not in TASKS:

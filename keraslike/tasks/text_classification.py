@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from keraslike.data.encoding import Feature, Features
 from keraslike.data.labels import Labels
@@ -75,11 +75,31 @@ class TextClassification(TransformerTask):
             self._problem_type = REGRESSION if is_numbers and kind == SINGLE else kind
         self.is_multi_hot = self._problem_type == MULTI and width is not None
         if self._problem_type == REGRESSION:
+            self._require_no_labels()
             self._learn_targets(width or 1)
         elif self.is_multi_hot:
             self._learn_columns(width or 1, rows.source_columns.get("target"))
         else:
             self._learn_labels(targets)
+
+    def build(self, source: Any, *, tokenizer: Any = None, max_length: int | None = None) -> nn.Module:
+        """Load the network and the tokenizer.
+
+        Raises:
+            LabelError: there is one label only, so that there is nothing to tell apart.
+            LoadError: the model cannot be found or read.
+        """
+        if self.labels is not None:
+            self._require_two(self.labels, "the model has")
+        return super().build(source, tokenizer=tokenizer, max_length=max_length)
+
+    def _require_two(self, labels: Labels, owner: str) -> None:
+        if self._problem_type in (None, SINGLE) and len(labels) == 1:
+            raise LabelError(
+                f"{owner} one label only: {labels.names[0]!r}.",
+                "two labels or more.",
+                "check the labels, or name all of them at the start: Model(..., labels=[...]).",
+            )
 
     def _learn_columns(self, width: int, names: Any) -> None:
         """Rows of 0 and 1 name no labels: they take the names of their columns, or numbers, unless they were named."""
@@ -87,6 +107,14 @@ class TextClassification(TransformerTask):
             self.labels = Labels(names if isinstance(names, list) else range(width))
         if len(self.labels) != width:
             raise LabelError(f"rows of {width} labels were given, but the model has {len(self.labels)}.", "as many.")
+
+    def _require_no_labels(self) -> None:
+        if self.labels is not None:
+            raise LabelError(
+                "the targets are fractional numbers, but the model gives labels.",
+                f"only {list(self.labels.names)[:10]}.",
+                "make a new Model for other targets.",
+            )
 
     def _learn_targets(self, targets: int) -> None:
         if self.targets not in (None, targets):
@@ -101,6 +129,7 @@ class TextClassification(TransformerTask):
         flat = [label for labels in targets for label in labels] if self._problem_type == MULTI else targets
         found = Labels.from_targets(flat)
         if self.labels is None:
+            self._require_two(found, "the data have")
             self.labels = found
             return
         known = {(type(label), label) for label in self.labels.names}
@@ -134,7 +163,7 @@ class TextClassification(TransformerTask):
         features = Features(self._encode_all(rows))
         count, longest = self._cut
         if count:
-            share = f"{count:,} of {len(rows):,} texts ({100 * count / len(rows):.1f} %)"
+            share = f"{count:,} of {len(rows):,} {f'{rows.part} texts'.strip()} ({100 * count / len(rows):.1f} %)"
             self.notes.append(f"{share} were cut at {self.max_length:,} tokens; {longest:,} would keep all.")
         return features
 
@@ -166,10 +195,13 @@ class TextClassification(TransformerTask):
     def _encode_targets(self, targets: Sequence[Any]) -> Any:
         if self._problem_type == REGRESSION:
             return np.asarray(targets, dtype=np.float32)
-        if self.is_multi_hot and is_multi_hot(targets, self.outputs):
-            return np.asarray(targets, dtype=np.float32)
         labels = self.known_labels
-        return labels.encode_many(targets) if self._problem_type == MULTI else labels.encode(targets)
+        if self._problem_type != MULTI:
+            return labels.encode(targets)
+        can_be_rows = self.is_multi_hot or not any(name in (0, 1) for name in labels.names)
+        if can_be_rows and is_multi_hot(targets, len(labels)):
+            return np.asarray(targets, dtype=np.float32)
+        return labels.encode_many(targets)
 
     @property
     def known_labels(self) -> Labels:

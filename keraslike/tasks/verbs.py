@@ -1,6 +1,7 @@
 """The verbs of a model that has a task: rows in, the user's own labels out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,19 +14,14 @@ from keraslike.data.streams import is_stream
 from keraslike.engine.display import display
 from keraslike.engine.prediction import predict_batches
 from keraslike.engine.random_state import kept
-from keraslike.errors import ArgumentError
+from keraslike.errors import ArgumentError, DataError
 from keraslike.metrics.reading import probabilities
 from keraslike.recipes.verbs import TrainingVerbs
 from keraslike.tasks.base import Task
-from keraslike.tasks.feed import (
-    Feed,
-    LoaderBatches,
-    StreamBatches,
-    is_loader,
-    rows_for_fit,
-    rows_of_loader,
-)
+from keraslike.tasks.feed import Feed, rows_for_fit
+from keraslike.tasks.loaders import LoaderBatches, StreamBatches, is_loader, rows_of_loader
 from keraslike.tasks.transformer import REGRESSION, SINGLE
+from keraslike.tasks.undoing import unchanged_by_errors
 
 if TYPE_CHECKING:
     from keraslike.tasks.blueprint import Blueprint
@@ -120,7 +116,8 @@ class TaskVerbs(TrainingVerbs):
         if is_one:
             return feed.read([x], has_target=False)
         if isinstance(x, Sequence) and not isinstance(x, (str, bytes)) and len(x) == 0:
-            raise ArgumentError("there is nothing to predict: x is empty.", "at least one text.")
+            raise DataError("there is nothing to predict: x is empty.", "at least one text.", "check how x was made.")
+        x = split_of(x, "test")
         return feed.read(str(x) if isinstance(x, Path) else x, has_target=False)
 
     def _task_batches(
@@ -136,13 +133,15 @@ class TaskVerbs(TrainingVerbs):
     ) -> tuple[Any, Any]:
         """Read and encode the data of `fit`, with the network built on the way."""
         feed = self._required_feed()
-        with feed.unchanged_by_errors():
+        with self._unchanged_by_errors():
             feed.choose(options.get("text"), options.get("target"), options.get("prepare"))
             shuffled = seed if options.get("shuffle", True) else None
             if is_loader(x) or is_stream(x) or (options.get("steps_per_epoch") and not hasattr(x, "__len__")):
+                _refuse_beside_batches(x, y=y, validation_split=validation_split or None)
                 self._settle(rows_of_loader(feed, x))
-                is_ours = not is_loader(x)
-                batches: Any = StreamBatches(x, feed, batch_size, shuffled) if is_ours else LoaderBatches(x, feed)
+                batches: Any = LoaderBatches(x, feed, is_learned_from=True)
+                if not is_loader(x):
+                    batches = StreamBatches(x, feed, batch_size, shuffled, epochs_before=len(self.history))
                 valid = self._validation_batches(validation_data, batch_size)
             else:
                 known, rows, held = rows_for_fit(feed, x, y, validation_data, validation_split, seed)
@@ -150,8 +149,16 @@ class TaskVerbs(TrainingVerbs):
                 is_loaded = is_loader(validation_data)
                 valid = LoaderBatches(validation_data, feed) if is_loaded else held and feed.batches(held, batch_size)
                 batches = feed.batches(rows, batch_size, seed=shuffled, vary_seed=seed)
-        self._required_blueprint().is_settled = True
+            self._required_blueprint().is_settled = True
         return batches, valid
+
+    @contextmanager
+    def _unchanged_by_errors(self) -> Iterator[None]:
+        """Leave model, task and network as they were if what is done inside ends in an error."""
+        blueprint = self._required_blueprint()
+        own = (self, self._required_task(), self._required_feed(), blueprint)
+        with unchanged_by_errors(*own), blueprint.unchanged_by_errors():
+            yield
 
     def _validation_batches(self, data: Any, batch_size: int) -> Any:
         feed = self._required_feed()
@@ -174,6 +181,7 @@ class TaskVerbs(TrainingVerbs):
         self._required_blueprint().require()
         feed = self._required_feed().with_columns(text, target)
         if is_loader(x):
+            _refuse_beside_batches(x, y=y)
             return LoaderBatches(x, feed)
         rows = feed.read(split_of(x, "test") if y is None else x, y)
         return feed.batches(rows, batch_size, has_notes=False)
@@ -196,10 +204,12 @@ class TaskVerbs(TrainingVerbs):
     def train_on_batch(self, x: Any, y: Any = None, **options: Any) -> Any:
         """Take one optimizer step on one batch: rows with a task, tensors without; answers as Poutyne does."""
         if self.task is not None:
-            rows = self._required_feed().read(x, y)
-            self._settle(rows)
-            x, y = self._one_batch(rows)
-            self._required_blueprint().is_settled = True
+            with self._unchanged_by_errors():
+                rows = self._required_feed().read(x, y, learns=True)
+                self._required_feed().remember(rows)
+                self._settle(rows)
+                x, y = self._one_batch(rows)
+                self._required_blueprint().is_settled = True
         answer = super().train_on_batch(x, y, **options)  # type: ignore[no-untyped-call]  # Poutyne is untyped
         self.forget_sums()
         return answer
@@ -240,3 +250,15 @@ class TaskVerbs(TrainingVerbs):
         self._required_task()
         assert self._blueprint is not None  # made together with the task
         return self._blueprint
+
+
+def _refuse_beside_batches(x: Any, **given: Any) -> None:
+    """Refuse arguments that a source with an order of its own cannot honour."""
+    names = [name for name, value in given.items() if value is not None]
+    if names:
+        do = "put the labels into its rows." if names[0] == "y" else "split the rows yourself: validation_data=."
+        raise ArgumentError(
+            f"x is a {type(x).__name__}, which is read as it comes, and {names[0]} is given.",
+            f"a {type(x).__name__} alone, which holds its own labels.",
+            do,
+        )

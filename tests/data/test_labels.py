@@ -58,13 +58,11 @@ def test_multi_hot_is_scikit_learns() -> None:
     assert labels.decode_many(encoded) == [["a", "c"], [], ["b"]]
 
 
-def test_rows_of_0_and_1_are_taken_as_they_are() -> None:
-    """One place per label: nothing to look up."""
-    targets = np.array([[0, 1, 1], [1, 0, 0]])
+def test_rows_of_0_and_1_are_labels_too() -> None:
+    """Lists of labels are looked up, whatever they look like: what they are is told once, where they are learned."""
+    encoded = Labels([0, 1, 5]).encode_many([[0, 1, 1], [1, 0, 0]])
 
-    encoded = Labels.from_many(targets.tolist()).encode_many(targets)
-
-    assert encoded.tolist() == targets.tolist()
+    assert encoded.tolist() == [[1, 1, 0], [1, 1, 0]]
 
 
 @pytest.mark.parametrize("names", [[-1, 5], ["a", "b"], [False, True], ["1", "2"]])

@@ -354,3 +354,32 @@ def test_a_generator_that_ran_dry(steps):
         make(Model).fit_generator(iter([(x, y), (x, y)]), epochs=2, steps_per_epoch=steps, verbose=0)
 
     assert f"at least {steps or 1} in every epoch" in str(raised.value)
+
+
+def test_sums_of_a_broken_evaluation_are_forgotten():
+    """An evaluation that an exception ended leaves nothing in the sums: the next one is exact."""
+    x, y = make_data(8)
+    model = make(Model, batch_metrics=["accuracy"], epoch_metrics=["f1"])
+    loss, metrics = model.evaluate(x, y, verbose=0)
+
+    def broken():
+        yield x[:3], y[:3]
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        model.evaluate_generator(broken(), steps=2, verbose=0)
+
+    assert model.evaluate(x, y, verbose=0) == (loss, pytest.approx(metrics, rel=0, abs=0))
+
+
+@pytest.mark.parametrize("kind", ["batch_metrics", "epoch_metrics"])
+@pytest.mark.parametrize("verb", ["evaluate_on_batch", "train_on_batch"])
+def test_a_batch_by_hand_leaves_no_sums_behind(verb, kind):
+    """The evaluation after a single batch is that of its own data only, batch and epoch metrics alike."""
+    x, y = make_data(8)
+    model = make(Model, lr=0.0, **{kind: ["accuracy"]})
+    exact = model.evaluate(x, y, verbose=0)
+
+    getattr(model, verb)(x[:3], y[:3])
+
+    assert model.evaluate(x, y, verbose=0) == exact

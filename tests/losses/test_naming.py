@@ -4,10 +4,10 @@ import poutyne
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 from keraslike.errors import ArgumentError
-from keraslike.losses import LOSSES, BinaryCrossEntropy, CrossEntropy, Loss, MeanSquaredError, as_loss
+from keraslike.losses import LOSSES, BinaryCrossEntropy, CrossEntropy, Loss, MeanSquaredError, as_loss, model_loss
 
 
 @pytest.mark.parametrize(
@@ -54,6 +54,11 @@ def test_options_of_torchs_objects_are_kept() -> None:
     assert dict(binary.named_buffers(remove_duplicate=False)) == {"weight": weight, "pos_weight": weight}
 
 
+def share_of_misses(y_pred: Tensor, y_true: Tensor, weight: float = 1.0) -> Tensor:
+    """Stands for a user's function in the order of Poutyne."""
+    return weight * (y_pred - y_true).abs().mean()
+
+
 class OwnCrossEntropy(nn.CrossEntropyLoss):
     """A user's subclass, which may compute anything."""
 
@@ -66,6 +71,8 @@ class OwnCrossEntropy(nn.CrossEntropyLoss):
         "l1",
         "binary_cross_entropy",
         F.l1_loss,
+        model_loss,
+        share_of_misses,
         nn.CrossEntropyLoss(reduction="sum"),
         nn.MSELoss(reduction="none"),
         nn.L1Loss(),
@@ -77,6 +84,48 @@ class OwnCrossEntropy(nn.CrossEntropyLoss):
 def test_others_come_back_as_they_are(loss: object) -> None:
     """What keraslike has no (sum, count) for is left to Poutyne or to the user; a loss of ours is itself."""
     assert as_loss(loss) is loss
+
+
+def squared_excess(y_true: Tensor, y_pred: Tensor, weight: float = 1.0) -> Tensor:
+    """Stands for a user's function in the order of Keras."""
+    return weight * (y_pred - y_true).clamp_min(0).square().mean()
+
+
+class SquaredExcess(nn.Module):
+    """Stands for a user's loss with a weight of its own, in the order of Keras."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(()))
+
+    def forward(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
+        return squared_excess(y_true, y_pred) * self.weight
+
+
+@pytest.mark.parametrize("loss", [squared_excess, SquaredExcess()], ids=["function", "module"])
+def test_arguments_are_given_by_name(loss: object) -> None:
+    """A loss of (y_true, y_pred) gets each by its name, whatever their order."""
+    outputs, targets = torch.tensor([3.0, 0.0]), torch.tensor([1.0, 5.0])
+
+    assert as_loss(loss)(outputs, targets) == 2
+    assert as_loss(as_loss(loss))(outputs, targets) == 2
+
+
+def test_a_loss_called_by_name_keeps_its_weights() -> None:
+    """What a loss learns itself goes where the loss goes."""
+    loss = as_loss(SquaredExcess())
+
+    assert len(list(loss.parameters())) == 1
+
+
+def test_other_arguments_are_refused() -> None:
+    """A loss that asks for something else is answered at once with the names that there are."""
+
+    def loss(y_pred: Tensor, y_true: Tensor, mask: Tensor) -> Tensor:
+        return ((y_pred - y_true) * mask).mean()
+
+    with pytest.raises(ArgumentError, match="asks for y_pred, y_true, mask"):
+        as_loss(loss)
 
 
 def test_what_comes_back_by_name_is_poutynes() -> None:

@@ -104,6 +104,16 @@ def test_classes_that_a_set_lacks_are_known_from_the_logits() -> None:
     )
 
 
+@pytest.mark.parametrize("function", [sk.f1_score, sk.precision_score, sk.recall_score, sk.jaccard_score], ids=str)
+def test_the_average_does_not_depend_on_the_classes_seen(function: Any) -> None:
+    """A network of three classes is averaged over classes, also where only two of them come up."""
+    logits, targets = np.eye(3)[[0, 1, 1, 0, 1]], np.array([0, 1, 0, 0, 0])
+
+    assert value(function, np.tile(logits, (6, 1)), np.tile(targets, 6), SINGLE) == pytest.approx(
+        function(targets, logits.argmax(1), average="macro"), abs=1e-12
+    )
+
+
 def test_an_undefined_value_is_nan_without_a_warning() -> None:
     """The area under the curve of one class only is NaN, calmly."""
     assert math.isnan(value(sk.roc_auc_score, LOGITS[:, :2], IDS * 0, SINGLE))

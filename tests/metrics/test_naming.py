@@ -1,5 +1,6 @@
 """`get_metrics`: every way to say a metric."""
 
+from collections.abc import Callable
 from functools import partial
 
 import poutyne
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 
 from keraslike.errors import ArgumentError
 from keraslike.losses import CrossEntropy
-from keraslike.metrics import REGISTRY, Accuracy, get_metrics
+from keraslike.metrics import REGISTRY, Accuracy, MetricWrapper, get_metrics
 
 SINGLE, REGRESSION = "single_label_classification", "regression"
 
@@ -94,6 +95,66 @@ def test_a_function_sees_the_classes_of_the_whole_epoch(batch_size: int) -> None
 
     assert name == "kappa"
     assert metric.compute() == pytest.approx(sk.cohen_kappa_score(y, logits.argmax(1)), abs=1e-12)
+
+
+def recall(y_true: Tensor, y_pred: Tensor) -> Tensor:
+    """Stands for a user's function in the order of Keras and scikit-learn."""
+    return (y_pred * y_true).sum() / y_true.sum()
+
+
+def recall_of_targets(outputs: Tensor, targets: Tensor, floor: float = 0.0) -> Tensor:
+    """Stands for a user's function with other names and an option."""
+    return recall(targets, outputs).clamp_min(floor)
+
+
+def recall_by_position(a: Tensor, b: Tensor) -> Tensor:
+    """Stands for a user's function whose names say nothing."""
+    return recall(b, a)
+
+
+def recall_by_keyword(*, y_pred: Tensor, y_true: Tensor) -> Tensor:
+    """Stands for a user's function that takes nothing by position."""
+    return recall(y_true, y_pred)
+
+
+@pytest.mark.parametrize("function", [recall, recall_of_targets, recall_by_position, recall_by_keyword])
+def test_arguments_are_given_by_name(function: Callable[..., Tensor]) -> None:
+    """`y_pred` and `y_true` may stand in either order; by names that say nothing the predictions come first."""
+    y_pred, y_true = torch.tensor([1, 1, 1, 0]), torch.tensor([1, 0, 0, 0])
+    logits = torch.nn.functional.one_hot(y_pred).float()
+
+    ((_, metric),) = get_metrics([function], SINGLE)
+
+    assert metric(logits, y_true) == sk.recall_score(y_true, y_pred) == 1
+    assert MetricWrapper(function)(y_pred, y_true) == 1
+
+
+def test_only_what_is_named_is_given() -> None:
+    """A function may ask for the targets only, and its options keep their defaults."""
+
+    def share_of_ones(y_true: Tensor, factor: float = 2.0) -> float:
+        return factor * float(y_true.float().mean())
+
+    ((name, metric),) = get_metrics([share_of_ones], SINGLE)
+
+    assert (name, metric(torch.zeros(4, 2), torch.tensor([1, 0, 0, 0]))) == ("share_of_ones", 0.5)
+
+
+@pytest.mark.parametrize("function", [lambda y_true, y_other: 0, lambda y_pred, y_true, mask: 0, lambda: 0])
+def test_other_arguments_are_refused(function: Callable[..., int]) -> None:
+    """A function that asks for something else is answered at once with the names that there are."""
+    with pytest.raises(ArgumentError, match="asks for") as error:
+        get_metrics([function])
+
+    assert "y_pred, outputs, predictions, y_true, targets" in error.value.expected
+
+
+@pytest.mark.parametrize("metric", ["accuracy", Accuracy(), Accuracy, sk.accuracy_score, share_of_zeros], ids=str)
+def test_one_metric_needs_no_list(metric: object) -> None:
+    """A single metric gives what a list of it gives."""
+    ((name, alone),), ((listed_name, listed),) = get_metrics(metric, SINGLE), get_metrics([metric], SINGLE)
+
+    assert (name, type(alone)) == (listed_name, type(listed))
 
 
 def test_objects_of_ours_learn_the_problem_type() -> None:

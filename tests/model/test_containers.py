@@ -132,6 +132,7 @@ def test_predicts_from_any_container(container: str, kind: str, smallest_bert: s
     """`predict` reads what `fit` reads, and passes over the labels in it; a file is a `Path`, since a str is a text."""
     model = from_lists(smallest_bert, kind)
     x = CONTAINERS[container](TEXTS, labels_of(kind), tmp_path)[0]
+    x = x["train"] if container == "DatasetDict" else x
 
     predictions = model.predict(Path(x) if isinstance(x, str) else x)
 

@@ -37,7 +37,7 @@ def test_is_found_by_name(name: str):
 
     assert type(found) is TASKS[name]
     assert type(as_task(TASKS[name])) is TASKS[name]
-    assert as_task(found) is found
+    assert type(as_task(found)) is TASKS[name]
     assert name == TASKS[name].name
 
 

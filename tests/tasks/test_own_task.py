@@ -136,10 +136,9 @@ def test_pack_puts_features_together():
 
 
 def seen_in(seed: int, epochs: int) -> list[list[int]]:
-    task = Scrambled()
-    model = Model(Counting(), task=task, device="cpu")
+    model = Model(Counting(), task=Scrambled(), device="cpu")
     model.fit(WORDS, targets_of(WORDS), epochs=epochs, seed=seed, shuffle=False, verbose=0)
-    return task.seen
+    return model.task.seen
 
 
 def test_vary_is_a_function_of_seed_epoch_and_index():
@@ -159,12 +158,11 @@ def test_vary_is_a_function_of_seed_epoch_and_index():
 @pytest.mark.parametrize("batch_size", [1, 5, 32])
 def test_vary_does_not_depend_on_the_batches(batch_size: int):
     """The same features come whatever the batch size."""
-    task = Scrambled()
-    model = Model(Counting(), task=task, device="cpu")
+    model = Model(Counting(), task=Scrambled(), device="cpu")
 
     model.fit(WORDS, targets_of(WORDS), epochs=2, seed=7, shuffle=False, batch_size=batch_size, verbose=0)
 
-    assert task.seen == seen_in(seed=7, epochs=2)
+    assert model.task.seen == seen_in(seed=7, epochs=2)
 
 
 def test_vary_changes_with_the_epoch_and_the_seed():
@@ -187,9 +185,8 @@ def test_vary_draws_nothing_from_the_global_state():
 
 def test_vary_goes_on_in_a_second_fit():
     """A second fit counts on: its first epoch is the model's second."""
-    task = Scrambled()
-    model = Model(Counting(), task=task, device="cpu")
+    model = Model(Counting(), task=Scrambled(), device="cpu")
     for _ in range(2):
         model.fit(WORDS, targets_of(WORDS), epochs=1, seed=7, shuffle=False, verbose=0)
 
-    assert task.seen == seen_in(seed=7, epochs=2)
+    assert model.task.seen == seen_in(seed=7, epochs=2)
