@@ -71,6 +71,11 @@ class Task:
         return feature
 
     @property
+    def summary(self) -> str:
+        """What was learned from the data, in a few words for the screen; empty where there is nothing to say."""
+        return ""
+
+    @property
     def varies(self) -> bool:
         """Whether `vary` does anything."""
         return type(self).vary is not Task.vary

@@ -1,5 +1,6 @@
 """From whatever the user gave to the batches of a task."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -35,6 +36,7 @@ class Feed:
         self.columns: dict[str, Any] = dict(columns or {})
         self.prepare: Prepare | None = None
         self.has_pairs: bool | None = None
+        self._has_told_of_cache = False
 
     # Reading
 
@@ -71,6 +73,7 @@ class Feed:
             DataError: no text, no target, or they do not fit together.
         """
         target = self.columns.get("target") if has_target and y is None else None
+        self._tell_of_cache(x)
         with kept():
             rows = as_dataset(
                 x,
@@ -91,6 +94,15 @@ class Feed:
         if labels is None or (learns and getattr(self.task, "has_adopted_labels", False)):
             return ()
         return labels.names
+
+    def _tell_of_cache(self, x: Any) -> None:
+        """Note once where `datasets` keeps its copies of files: it is all that is written unasked."""
+        if self._has_told_of_cache or not isinstance(x, (str, os.PathLike)) or not os.path.isfile(x):
+            return
+        import datasets
+
+        self._has_told_of_cache = True
+        self.task.notes.append(f"Files are read through Arrow copies in {datasets.config.HF_DATASETS_CACHE}.")
 
     def remember(self, rows: Rows) -> None:
         """Keep the columns of the training data for evaluate, predict and the saved directory."""

@@ -142,6 +142,15 @@ class TextClassification(TransformerTask):
             )
 
     @property
+    def summary(self) -> str:
+        """The kind of problem and the first labels, so that a wrong column shows."""
+        if self._problem_type == REGRESSION:
+            return f"{self.outputs} numbers per text" if self.outputs > 1 else "one number per text"
+        names = [f"{label!s:.20}" for label in self.known_labels.names[:4]]
+        shown = ", ".join(names if self.outputs <= len(names) else [*names[:3], "..."])
+        return f"{'several of ' if self._problem_type == MULTI else ''}{self.outputs:,} labels ({shown})"
+
+    @property
     def loss(self) -> Loss:
         """Cross-entropy for classes, binary cross-entropy for several labels, squared error for numbers."""
         return LOSSES[self._problem_type or SINGLE]()

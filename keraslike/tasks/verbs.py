@@ -191,7 +191,9 @@ class TaskVerbs(TrainingVerbs):
         if self.task is None:
             return super()._notes(seed)
         notes, self.task.notes = self.task.notes, []
-        return [f"Training on {self.device} with seed {seed}.", *notes]
+        columns = ", ".join(f"{name}={column!r}" for name, column in self._required_feed().columns.items())
+        known = "; ".join(part for part in (self.task.summary, columns) if part)
+        return [f"Training on {self.device} with seed {seed}{f': {known}' if known else ''}.", *notes]
 
     def _restore(self, reading: dict[str, Any], prepare: Any) -> None:
         """Take up the choices of a saved model."""

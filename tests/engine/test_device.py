@@ -6,6 +6,7 @@ from torch import nn
 
 from keraslike import Model
 from keraslike.engine.device import choose_device
+from keraslike.errors import ArgumentError
 from tests.engine.loops import make_data, make_mlp, weights_of
 
 
@@ -40,9 +41,18 @@ def test_auto_for_a_network_without_parameters(one_accelerator):
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda:1", 0, None, "all", ["cuda:0", "cuda:1"], torch.device("cpu")])
-def test_poutynes_words(device):
+def test_poutynes_words(device, one_accelerator):
     """Everything else means what it means to Poutyne."""
     assert choose_device(device, nn.Linear(1, 1)) is device
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda", "cuda:1", "tpu"])
+def test_a_device_that_is_not_there(device, monkeypatch):
+    """A device that this machine has not is refused before the network is moved."""
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda check_available=False: None)
+
+    with pytest.raises(ArgumentError, match=f"there is no device '{device}' here"):
+        Model(nn.Linear(1, 1), "sgd", "mse", device=device)
 
 
 def test_model_on_the_cpu():
