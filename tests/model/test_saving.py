@@ -305,7 +305,7 @@ def test_overwrite_replaces(smallest_bert: str, tmp_path: Path):
 
 
 def test_overwrite_keeps_the_users_files(smallest_bert: str, tmp_path: Path):
-    """A file that the user put beside the model is not deleted: the directory is not replaced, and the file is named."""
+    """A file that the user put beside the model is not deleted: nothing is replaced, and the file is named."""
     model, folder = saved(smallest_bert, tmp_path / "saved")
     (tmp_path / "saved" / "notes.txt").write_text("years of work")
 
