@@ -37,10 +37,7 @@ def plain_batches(
         DataError: x and y do not fit together.
         ArgumentError: what was given cannot be split.
     """
-    if validation_data is not None and validation_split:
-        raise ArgumentError(
-            "validation_data and validation_split are both given.", "one of them.", "leave out validation_split."
-        )
+    _check_arguments(validation_data, validation_split, options)
     shuffled = seed if options.get("shuffle", True) else None
     loading = options.get("dataloader_kwargs")
     if validation_data is not None:
@@ -66,6 +63,20 @@ def plain_batches(
         if loading is None
         else _loader(pair, batch_size, shuffled, loading, trains=True)
     ), valid
+
+
+def _check_arguments(validation_data: Any, validation_split: float | None, options: dict[str, Any]) -> None:
+    of_rows = [name for name in ("text", "target", "prepare") if options.get(name) is not None]
+    if of_rows:
+        raise ArgumentError(
+            f"{of_rows[0]}= speaks of rows, and a model without a task takes arrays, tensors or batches.",
+            "columns only with a task.",
+            'give Model(..., task="text-classification"), or leave it out.',
+        )
+    if validation_data is not None and validation_split:
+        raise ArgumentError(
+            "validation_data and validation_split are both given.", "one of them.", "leave out validation_split."
+        )
 
 
 def evaluation_batches(x: Any, y: Any, *, batch_size: int, network: nn.Module, loading: dict[str, Any] | None) -> Any:

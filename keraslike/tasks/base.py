@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from keraslike.data.encoding import Features
 from keraslike.data.rows import Rows
+from keraslike.errors import ArgumentError
 from keraslike.losses.base import Loss
 
 Feature = Mapping[str, Any]
@@ -85,7 +86,17 @@ class Task:
         raise NotImplementedError(f"{type(self).__name__} does not say how features are padded: write collate().")
 
     def read_outputs(self, outputs: Any) -> Tensor:
-        """Pick what loss and metrics look at: the logits."""
+        """Pick what loss and metrics look at: the logits.
+
+        Raises:
+            ArgumentError: the network has no head that gives logits.
+        """
+        if isinstance(outputs, Mapping) and "logits" not in outputs:
+            raise ArgumentError(
+                f"the network gives {', '.join(outputs)}, but no logits: it is a body without a head.",
+                "a network with a head for the task.",
+                "give its name or directory instead, or load it with AutoModelForSequenceClassification.",
+            )
         logits: Tensor = outputs if isinstance(outputs, Tensor) else outputs["logits"]
         return logits
 

@@ -29,6 +29,8 @@ def as_task(task: Any, labels: Sequence[Any] | None = None) -> Task | None:
     found = _find_task(task)
     if labels is None:
         return found
+    if isinstance(labels, (str, int)):
+        raise ArgumentError(f"labels={labels!r} is no list of labels.", "all labels.", 'write labels=["ham", "spam"].')
     if not isinstance(found, TransformerTask):
         raise ArgumentError("labels are given, but there is no task that takes them.", 'task="text-classification".')
     found.labels = Labels(labels)

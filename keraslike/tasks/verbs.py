@@ -136,7 +136,8 @@ class TaskVerbs(TrainingVerbs):
         with self._unchanged_by_errors():
             feed.choose(options.get("text"), options.get("target"), options.get("prepare"))
             shuffled = seed if options.get("shuffle", True) else None
-            if is_loader(x) or is_stream(x) or (options.get("steps_per_epoch") and not hasattr(x, "__len__")):
+            is_endless = bool(options.get("steps_per_epoch")) and not hasattr(x, "__len__") and not isinstance(x, Path)
+            if is_loader(x) or is_stream(x) or is_endless:
                 _refuse_beside_batches(x, y=y, validation_split=validation_split or None)
                 self._settle(rows_of_loader(feed, x))
                 batches: Any = LoaderBatches(x, feed, is_learned_from=True)

@@ -8,6 +8,7 @@ import poutyne
 import pytest
 import torch
 from torch import nn
+from transformers import AutoModel
 
 from keraslike import Model
 from keraslike.errors import ArgumentError, DataError, KeraslikeError, LabelError
@@ -402,3 +403,26 @@ def test_corrected_columns_after_a_refused_fit(model: Model):
     history = model.fit(table, epochs=1, verbose=0)
 
     assert len(history) == 1
+
+
+def test_columns_without_a_task():
+    """Columns are a matter of rows: a model of tensors refuses them instead of passing them over."""
+    model = Model(torch.nn.Linear(1, 1), "sgd", "mse", device="cpu")
+
+    with pytest.raises(ArgumentError, match="prepare= speaks of rows"):
+        model.fit([[1.0]], [[1.0]], prepare=lambda row: row)
+
+
+@pytest.mark.parametrize("labels", ["spam", 2])
+def test_labels_that_are_no_list(smallest_bert: str, labels: object):
+    """One word or a number is not taken for a list of labels."""
+    with pytest.raises(ArgumentError, match="is no list of labels"):
+        Model(smallest_bert, task="text-classification", labels=labels)
+
+
+def test_a_body_without_a_head(smallest_bert: str):
+    """A transformer that gives no logits is told apart before the first step is done."""
+    body = AutoModel.from_pretrained(smallest_bert)
+
+    with pytest.raises(ArgumentError, match="no logits"):
+        Model(body, task="text-classification", labels=["bad", "good"]).fit(["a", "b"], ["bad", "good"], verbose=0)
