@@ -27,9 +27,9 @@ def test_differs_by_epoch_and_seed():
 
 def test_draws_from_no_global_state():
     """It neither reads nor moves the global random states."""
-    np.random.seed(0)  # noqa: NPY002
+    np.random.seed(0)
     first, before = order(20, 1, 1), torch.get_rng_state()
-    np.random.seed(1)  # noqa: NPY002
+    np.random.seed(1)
 
     assert np.array_equal(order(20, 1, 1), first)
     assert torch.equal(torch.get_rng_state(), before)

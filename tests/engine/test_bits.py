@@ -123,7 +123,7 @@ def fine_tune_by_hand(
 ):
     """The recipe of a fine-tuning: AdamW without decay on biases and norms, linear schedule, clipping."""
     torch.manual_seed(SEED)
-    np.random.seed(SEED)  # noqa: NPY002  # the global state, as a user would seed it
+    np.random.seed(SEED)
     random.seed(SEED)
     tokenizer = AutoTokenizer.from_pretrained(folder)
     network = AutoModelForSequenceClassification.from_pretrained(folder, num_labels=outputs)

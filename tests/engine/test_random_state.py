@@ -18,7 +18,7 @@ ROWS = 24
 def draws():
     """Draw from all three generators that a user may have seeded, and put the state back."""
     with kept():
-        return torch.rand(3).tolist(), np.random.rand(3).tolist(), [random.random() for _ in range(3)]  # noqa: NPY002
+        return torch.rand(3).tolist(), np.random.rand(3).tolist(), [random.random() for _ in range(3)]
 
 
 def make_model(dropout=0.3, **arguments):
@@ -163,7 +163,7 @@ class Noisy(Dataset):
         return ROWS
 
     def __getitem__(self, index):
-        torch.rand(1), np.random.rand(), random.random()  # noqa: NPY002
+        torch.rand(1), np.random.rand(), random.random()
         return self.rows[index]
 
 
@@ -242,11 +242,11 @@ def test_shuffled_loader_shuffles_anew():
 def test_state_holds_all_three_generators():
     """A state that was read and set again makes all three generators repeat themselves."""
     state = get_state()
-    first = torch.rand(2).tolist(), np.random.rand(2).tolist(), random.random()  # noqa: NPY002
+    first = torch.rand(2).tolist(), np.random.rand(2).tolist(), random.random()
 
     set_state(state)
 
-    assert (torch.rand(2).tolist(), np.random.rand(2).tolist(), random.random()) == first  # noqa: NPY002
+    assert (torch.rand(2).tolist(), np.random.rand(2).tolist(), random.random()) == first
 
 
 def test_kept_puts_back_after_an_exception():
@@ -266,13 +266,13 @@ def test_kept_puts_back_after_an_exception():
 def test_seeded_is_torchs_seed():
     """`seeded` starts all generators as their own seeding functions do."""
     with seeded(11):
-        inside = torch.rand(2).tolist(), np.random.rand(2).tolist(), random.random()  # noqa: NPY002
+        inside = torch.rand(2).tolist(), np.random.rand(2).tolist(), random.random()
 
     with kept():
         torch.manual_seed(11)
-        np.random.seed(11)  # noqa: NPY002
+        np.random.seed(11)
         random.seed(11)
-        assert inside == (torch.rand(2).tolist(), np.random.rand(2).tolist(), random.random())  # noqa: NPY002
+        assert inside == (torch.rand(2).tolist(), np.random.rand(2).tolist(), random.random())
 
 
 def test_drawn_seeds_follow_torchs_generator():

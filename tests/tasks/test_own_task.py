@@ -175,12 +175,12 @@ def test_vary_changes_with_the_epoch_and_the_seed():
 
 def test_vary_draws_nothing_from_the_global_state():
     """A varying task leaves dropout and the caller's numbers alone: only its own generators are drawn from."""
-    np.random.seed(0)  # noqa: NPY002  # the global state is what is looked at
-    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    np.random.seed(0)
+    before = np.random.get_state()[1].copy()
 
     seen_in(seed=7, epochs=1)
 
-    np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
+    np.testing.assert_array_equal(np.random.get_state()[1], before)
 
 
 def test_vary_goes_on_in_a_second_fit():
