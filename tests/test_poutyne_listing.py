@@ -39,9 +39,9 @@ def make_values(rows):
 def test_listing():
     """Poutyne's ten lines run as they stand in its documentation, but for the device at hand."""
     network = make_network()
-    X_train, y_train = make_data(300)  # noqa: N806
-    X_val, y_val = make_data(60, 1)  # noqa: N806
-    X_test, y_test = make_data(120, 2)  # noqa: N806
+    X_train, y_train = make_data(300)  # noqa: N806  # the listing's own names
+    X_val, y_val = make_data(60, 1)  # noqa: N806  # the listing's own names
+    X_test, y_test = make_data(120, 2)  # noqa: N806  # the listing's own names
 
     model = Model(network, "sgd", "cross_entropy", batch_metrics=["accuracy"], epoch_metrics=["f1"], device="cpu")
     model.fit(X_train, y_train, validation_data=(X_val, y_val), epochs=5, batch_size=64)

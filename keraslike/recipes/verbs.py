@@ -26,7 +26,7 @@ class TrainingVerbs(Displayed):
 
     @property
     def _recipe(self) -> Recipe:
-        raise NotImplementedError
+        raise NotImplementedError("Model says which recipe holds")
 
     def _notes(self, seed: int) -> list[str]:
         """Give the calm lines that are said before the first epoch, each once."""

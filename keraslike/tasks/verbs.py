@@ -175,7 +175,7 @@ class TaskVerbs(TrainingVerbs):
             self._assemble(network)
 
     def _assemble(self, network: nn.Module) -> None:
-        raise NotImplementedError
+        raise NotImplementedError("Model knows its constructor's arguments, and assembles itself")
 
     def _measured_batches(self, x: Any, y: Any, batch_size: int, text: Any, target: Any) -> Any:
         """Read and encode the data of `evaluate`."""

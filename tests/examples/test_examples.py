@@ -14,9 +14,6 @@ from transformers import logging
 FOLDER = Path(__file__).resolve().parents[2] / "examples"
 EXAMPLES = sorted(FOLDER.glob("*.py"))
 
-# Poutyne 1.19 drops columns in a way that pandas 3.1 warns of.
-POUTYNES_PANDAS = pytest.mark.filterwarnings("ignore:The inplace keyword in DataFrame.drop")
-
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
@@ -144,7 +141,6 @@ def test_by_hand_with_a_file(run, write, tiny_bert, texts_and_labels):
     assert printed.splitlines()[-1] == "largest difference: 0.0"
 
 
-@POUTYNES_PANDAS
 def test_guide_offline(run, tmp_path):
     """The guide's script trains, keeps a checkpoint of every epoch, and measures loss and tau on what was held out."""
     printed = run("guide_with_poutyne")
@@ -153,7 +149,6 @@ def test_guide_offline(run, tmp_path):
     assert re.search(r"'test_loss': [\d.]+, 'test_tau': ", printed)
 
 
-@POUTYNES_PANDAS
 def test_guide_with_a_file(run, write, tiny_bert):
     """The guide's script takes a model's directory and a file of stories."""
     columns = {f"sentence{number}": [f"scene {number} was great"] * 12 for number in range(1, 6)}
