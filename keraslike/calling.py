@@ -1,14 +1,40 @@
 """Gives a function the arguments it names, and finds the nearest name to a misspelt one."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
+from functools import partial
 from inspect import Parameter, Signature, signature
 from typing import Any
 
 from keraslike.errors import ArgumentError
 
-_PLACES = {"y_pred": 0, "outputs": 0, "predictions": 0, "y_true": 1, "targets": 1}
-"""The names by which a loss or a metric may ask for its predictions (0) and its targets (1)."""
+OUTPUT_NAMES = frozenset({"y_pred", "outputs", "predictions", "logits"})
+"""The names by which a loss or a metric may ask for what the network gave."""
+
+TARGET_NAMES = frozenset({"y_true", "targets", "labels"})
+"""The names by which it may ask for the targets."""
+
+INPUT_NAMES = frozenset(
+    {
+        "attention_mask",
+        "bbox",
+        "cross_attention_mask",
+        "decoder_attention_mask",
+        "decoder_input_ids",
+        "global_attention_mask",
+        "input_features",
+        "input_ids",
+        "input_values",
+        "inputs_embeds",
+        "pixel_mask",
+        "pixel_values",
+        "position_ids",
+        "special_tokens_mask",
+        "token_type_ids",
+    }
+)
+"""What networks read, by the names that transformers give it; a loss or a metric may ask for each of them."""
+
 _MANY = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
 
 
@@ -47,29 +73,108 @@ def parameters_of(function: Callable[..., Any]) -> list[str]:
     return [name for name in signature(function).parameters if name not in ("self", "options", "misspelt")]
 
 
-class ByName:
-    """A function of `(y_pred, y_true)` that gives another one what it names.
+class Call:
+    """A loss or a metric, called with what it names; from `called_by_name`.
 
     Args:
-        function: a loss or a metric.
-        names: those of its parameters that are filled, all of them in the vocabulary of `called_by_name`.
+        function: the loss or the metric.
+        names: those of its parameters that are filled by name; none: it gets predictions and targets, by position.
+        more: names that are given at the call beside those of predictions, targets and inputs.
+        takes_weight: whether it also takes a `sample_weight`, which is filled where there is one.
+
+    Attributes:
+        takes_inputs: whether it asks for more than predictions, targets, sample weights and `more`.
+
+    Example:
+        >>> def missing(input_ids, labels):
+        ...     return set(labels) - set(input_ids)
+        >>> Call(missing, ["input_ids", "labels"])(None, [1, 2], {"input_ids": [2, 3]})
+        {1}
     """
 
-    def __init__(self, function: Callable[..., Any], names: Iterable[str]) -> None:
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        names: Iterable[str] = (),
+        more: Iterable[str] = (),
+        *,
+        takes_weight: bool = False,
+    ) -> None:
         self.function = function
         self.names = tuple(names)
-        self.__name__ = getattr(function, "__name__", type(function).__name__)
+        self.takes_weight = takes_weight
+        self.takes_inputs = not OUTPUT_NAMES | TARGET_NAMES | {"sample_weight", *more} >= set(self.names)
+        self.__name__ = name_of(function)
 
-    def __call__(self, y_pred: Any, y_true: Any) -> Any:
-        """Call the function; as it does."""
-        return self.function(**{name: (y_pred, y_true)[_PLACES[name]] for name in self.names})
+    def __call__(self, y_pred: Any, y_true: Any, inputs: Any = None, **more: Any) -> Any:
+        """Call the function.
+
+        Args:
+            y_pred: what the network gave; of a Mapping, `logits` is its item of that name.
+            y_true: the targets; of a Mapping, `labels` is its item of that name.
+            inputs: the network's inputs, where they have names: a Mapping.
+            more: what else there is by name, such as `sample_weight`.
+
+        Raises:
+            ArgumentError: it names something that is nowhere.
+        """
+        weight = more.get("sample_weight")
+        given = {} if weight is None or not self.takes_weight else {"sample_weight": weight}
+        if not self.names:
+            return self.function(y_pred, y_true, **given)
+        for name in self.names:
+            given[name] = self._find(name, y_pred, y_true, inputs, more)
+        return self.function(**given)
+
+    def _find(self, name: str, y_pred: Any, y_true: Any, inputs: Any, more: Mapping[str, Any]) -> Any:
+        if name in more:
+            return more[name]
+        if name in OUTPUT_NAMES and not (name == "logits" and isinstance(y_pred, Mapping)):
+            return y_pred
+        if name in TARGET_NAMES and not (name == "labels" and _holds(y_true, name)):
+            return inputs[name] if y_true is None and _holds(inputs, name) else y_true
+        for place in (inputs, y_true, y_pred):
+            if _holds(place, name):
+                return place[name]
+        return self._miss(name, y_pred, y_true, inputs, more)
+
+    def _miss(self, name: str, *places: Any) -> Any:
+        if name == "sample_weight":  # nobody weighs the examples
+            return None
+        found = sorted({str(key) for place in places if isinstance(place, Mapping) for key in place})
+        there = list(dict.fromkeys(["outputs", "targets", "y_pred", "y_true", "labels", *found]))
+        raise ArgumentError(
+            f"{self.__name__} asks for {name}, which is not there.",
+            f"names among {', '.join(there)}.",
+            did_you_mean(name, there, f"give {name} a default, or set it: functools.partial({self.__name__}, ...)."),
+        )
 
 
-def called_by_name(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a loss or a metric as a function of `(y_pred, y_true)`; itself, where it takes these two in this order.
+def name_of(function: Any) -> str:
+    """Give the name of a function, also behind a `partial`, or of an object's class.
 
-    Where all parameters without a default are among `y_pred`, `outputs`, `predictions`, `y_true` and `targets`, they
-    are given by name, and only they are filled; else two are given by position. Of an `nn.Module`, `forward` is read.
+    Example:
+        >>> name_of(did_you_mean), name_of(partial(did_you_mean, "epoch"))
+        ('did_you_mean', 'did_you_mean')
+    """
+    while isinstance(function, partial):
+        function = function.func
+    return str(getattr(function, "__name__", type(function).__name__))
+
+
+def called_by_name(function: Callable[..., Any], *, has_inputs: bool = False, more: Iterable[str] = ()) -> Call:
+    """Give a loss or a metric as a function that is called with what it names.
+
+    Where all its parameters without a default are names that are known (predictions: `y_pred`, `outputs`,
+    `predictions`, `logits`; targets: `y_true`, `targets`, `labels`; and what `has_inputs` and `more` add), they are
+    given by name, and only they are filled, and `sample_weight` wherever it is named. Else two are given by position:
+    the predictions, then the targets. Of an `nn.Module`, `forward` is read.
+
+    Args:
+        function: the loss or the metric: a function, a `partial`, an object that can be called.
+        has_inputs: whether the network's inputs are given too. Then names of `INPUT_NAMES` are known, and with them
+            any other name, which is looked up at the call.
+        more: further names that are known.
 
     Raises:
         ArgumentError: if its parameters can be filled in neither way.
@@ -80,27 +185,33 @@ def called_by_name(function: Callable[..., Any]) -> Callable[..., Any]:
         >>> called_by_name(missing)([1, 2], [2, 3])
         {3}
     """
-    if isinstance(function, type):
-        return function
     try:
         found = signature(getattr(function, "forward", function))
     except (TypeError, ValueError):  # written in C
-        return function
+        return Call(function)
     fixed = [parameter for parameter in found.parameters.values() if parameter.kind not in _MANY]
     required = [parameter.name for parameter in fixed if parameter.default is Parameter.empty]
-    places = [_PLACES.get(parameter.name) for parameter in fixed[:2]]
-    takes_two = _takes_two(found)
-    if takes_two and places == [0, 1]:
-        return function
-    if required and _PLACES.keys() >= set(required):
-        return ByName(function, required)
-    if not takes_two or places[:1] == [1] or places[1:] == [0]:
-        raise ArgumentError(
-            f"a loss or metric asks for {', '.join(required)}.",
-            f"only names among {', '.join(_PLACES)}; or other names, two of them: predictions, then targets.",
-            "write def metric(y_pred, y_true): ..., or give the other parameters a default.",
-        )
-    return function
+    takes_weight = "sample_weight" in [parameter.name for parameter in fixed]
+    more = frozenset(more)
+    known = OUTPUT_NAMES | TARGET_NAMES | more | {"sample_weight"} | (INPUT_NAMES if has_inputs else frozenset())
+    has_names = not any(parameter.kind is Parameter.POSITIONAL_ONLY for parameter in fixed)
+    if has_names and required and known >= set(required):
+        return Call(function, required, more, takes_weight=takes_weight)
+    names = [parameter.name for parameter in fixed[:2]]
+    is_turned = not TARGET_NAMES.isdisjoint(names[:1]) or not OUTPUT_NAMES.isdisjoint(names[1:])
+    if _takes_two(found) and not is_turned:
+        return Call(function, takes_weight=takes_weight)
+    if has_names and has_inputs and not known.isdisjoint(required):
+        return Call(function, required, more, takes_weight=takes_weight)
+    raise ArgumentError(
+        f"a loss or metric asks for {', '.join(required) or 'nothing'}.",
+        f"only names among {', '.join(sorted(known))}; or other names, two of them: predictions, then targets.",
+        "write def metric(y_pred, y_true): ..., or give the other parameters a default.",
+    )
+
+
+def _holds(place: Any, name: str) -> bool:
+    return isinstance(place, Mapping) and name in place
 
 
 def _takes_two(found: Signature) -> bool:

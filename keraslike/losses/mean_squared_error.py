@@ -1,16 +1,21 @@
 """`MeanSquaredError`: the squared distance of values to their targets."""
 
+from typing import ClassVar
+
 import torch.nn.functional as F
-from torch import Tensor
+from torch import nn
 
-from keraslike.losses.base import Loss, match
+from keraslike.losses.torch_loss import TorchLoss
 
 
-class MeanSquaredError(Loss):
+class MeanSquaredError(TorchLoss):
     """Squared error, torch's own, as a (sum, count).
 
     Outputs have shape `(batch, targets)`; targets the same shape and any dtype. Targets of shape `(batch,)` fit
     outputs of shape `(batch, 1)`. The count is the number of targets.
+
+    Args:
+        reduction: as in `Loss`.
 
     Raises:
         DataError: if outputs and targets have shapes that do not fit.
@@ -26,16 +31,9 @@ class MeanSquaredError(Loss):
     """
 
     problem_type = "regression"
-    func = staticmethod(F.mse_loss)  # under this name Poutyne keeps a loss's function
+    names: ClassVar[tuple[str, ...]] = ("mse", "mean_squared_error")
+    func = staticmethod(F.mse_loss)
+    module = nn.MSELoss
 
-    def count(self, targets: Tensor) -> int:
-        """Give the number of targets; as in `Loss.count`."""
-        return targets.numel()
-
-    def total(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Give the sum; as in `Loss.total`."""
-        return self.func(*match(outputs, targets), reduction="sum")
-
-    def mean(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Give torch's own mean; as in `Loss.mean`."""
-        return self.func(*match(outputs, targets), reduction="mean")
+    def __init__(self, reduction: str = "mean") -> None:
+        super().__init__(reduction)

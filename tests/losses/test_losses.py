@@ -1,96 +1,35 @@
-"""Every loss against torch's own: the mean bit for bit, any split to 1e-12, and inside plain Poutyne."""
+"""What single losses take, and what they refuse."""
 
-from copy import deepcopy
-from typing import Any
-
-import poutyne
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from keraslike.losses import BinaryCrossEntropy, CrossEntropy, Loss, MeanSquaredError
-
-WEIGHT = torch.tensor([0.5, 1.0, 2.5], dtype=torch.float64)
-POSITIVE = torch.tensor([1.5, 1.0, 3.0], dtype=torch.float64)
-INDICES = torch.tensor([0, 2, -100, -100, -100, 1, 1, 0, 2, -100, 1])
-YES_NO = torch.tensor([[0, 1, 1], [1, 0, 0]] * 5 + [[1, 1, 1]], dtype=torch.float64)
-PROBABILITIES = torch.softmax(torch.randn(11, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(1)), 1)
-
-CASES: dict[str, tuple[type[Loss], type[nn.Module], dict[str, Any], Tensor]] = {
-    "indices": (CrossEntropy, nn.CrossEntropyLoss, {}, INDICES),
-    "weighted": (CrossEntropy, nn.CrossEntropyLoss, {"weight": WEIGHT}, INDICES),
-    "other ignored index": (CrossEntropy, nn.CrossEntropyLoss, {"weight": WEIGHT, "ignore_index": 1}, INDICES % 3),
-    "smoothed": (CrossEntropy, nn.CrossEntropyLoss, {"label_smoothing": 0.1}, INDICES),
-    "smoothed, weighted": (CrossEntropy, nn.CrossEntropyLoss, {"weight": WEIGHT, "label_smoothing": 0.1}, INDICES),
-    "probabilities": (CrossEntropy, nn.CrossEntropyLoss, {}, PROBABILITIES),
-    "weighted probabilities": (CrossEntropy, nn.CrossEntropyLoss, {"weight": WEIGHT}, PROBABILITIES),
-    "yes or no": (BinaryCrossEntropy, nn.BCEWithLogitsLoss, {}, YES_NO),
-    "weighted yes or no": (
-        BinaryCrossEntropy,
-        nn.BCEWithLogitsLoss,
-        {"weight": WEIGHT, "pos_weight": POSITIVE},
-        YES_NO,
-    ),
-    "squared error": (MeanSquaredError, nn.MSELoss, {}, PROBABILITIES * 3),
-}
-every_case = pytest.mark.parametrize("case", CASES)
-splits = pytest.mark.parametrize("split", [[11], [4, 4, 3], [2, 3, 1, 5], [1] * 11], ids=str)
+from keraslike.errors import ArgumentError
+from keraslike.losses import (
+    CTC,
+    AdaptiveSoftmax,
+    BinaryCrossEntropy,
+    CosineEmbedding,
+    CrossEntropy,
+    GaussianNLL,
+    KLDivergence,
+    Loss,
+    MarginRanking,
+    MeanAbsoluteError,
+    MeanSquaredError,
+    MultilabelMargin,
+    MultilabelSoftMargin,
+    MultiMargin,
+    NegativeLogLikelihood,
+    TripletMargin,
+    as_loss,
+)
+from keraslike.losses.torch_loss import weigh
 
 
-def logits(dtype: torch.dtype = torch.float64) -> Tensor:
-    return torch.randn(11, 3, generator=torch.Generator().manual_seed(0)).to(dtype).requires_grad_()
-
-
-def build(case: str, dtype: torch.dtype = torch.float64) -> tuple[Loss, nn.Module, Tensor]:
-    ours, theirs, options, targets = CASES[case]
-    return ours(**options), theirs(**options).to(dtype), targets.to(dtype) if targets.is_floating_point() else targets
-
-
-@every_case
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
-def test_mean_has_torchs_bits(case: str, dtype: torch.dtype) -> None:
-    """`mean` and its gradient are those of torch's object, bit for bit."""
-    loss, own, targets = build(case, dtype)
-    ours, theirs = logits(dtype), logits(dtype)
-
-    mean, expected = loss.mean(ours, targets), own(theirs, targets)
-    mean.backward()
-    expected.backward()
-
-    assert torch.equal(mean, expected)
-    assert torch.equal(ours.grad, theirs.grad)
-
-
-@every_case
-@splits
-def test_any_split_has_the_gradient_of_the_whole(case: str, split: list[int]) -> None:
-    """Totals of ragged parts over the whole's count give the whole batch's mean and gradient."""
-    loss, own, targets = build(case)
-    ours, theirs = logits(), logits()
-    count = sum(float(loss.count(part)) for part in targets.split(split))
-
-    totals = [loss.total(x, y) for x, y in zip(ours.split(split), targets.split(split), strict=True)]
-    for total in totals:
-        (total / count).backward(retain_graph=True)
-    expected = own(theirs, targets)
-    expected.backward()
-
-    torch.testing.assert_close(sum(totals) / count, expected, rtol=1e-12, atol=1e-12)
-    torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-12, atol=1e-12)
-
-
-@every_case
-@splits
-@pytest.mark.parametrize("verb", ["forward", "update"])
-def test_the_epochs_value_is_the_whole_sets(case: str, split: list[int], verb: str) -> None:
-    """What `compute` gives after any batches is the mean over all of them, also with a batch where nothing counts."""
-    loss, own, targets = build(case)
-
-    for x, y in zip(logits().split(split), targets.split(split), strict=True):
-        getattr(loss, verb)(x, y)
-
-    assert loss.compute().item() == pytest.approx(own(logits(), targets).item(), rel=1e-12)
+def logits() -> Tensor:
+    return torch.randn(11, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 
 
 @pytest.mark.parametrize(
@@ -231,26 +170,171 @@ def test_shapes_that_do_not_fit_are_named(loss: Loss, targets: Tensor) -> None:
     assert "Do: give" in str(error.value)
 
 
-@every_case
-def test_inside_plain_poutyne(case: str) -> None:
-    """As loss function, batch metric and epoch metric of `poutyne.Model`, all three report the whole set's mean."""
-    (loss, own, targets), network, x = build(case), nn.Linear(3, 3).double(), logits().detach()
-    metrics = {"batch_metrics": [("batch", deepcopy(loss))], "epoch_metrics": [("epoch", deepcopy(loss))]}
-    model = poutyne.Model(network, "sgd", deepcopy(loss), **metrics)
-
-    logs = model.evaluate(x, targets, batch_size=3, return_dict_format=True, verbose=False)
-
-    expected = own(network(x), targets).item()
-    assert [logs[key] for key in ("test_loss", "test_batch", "test_epoch")] == pytest.approx([expected] * 3, rel=1e-12)
+def test_a_vector_where_rows_are_counted() -> None:
+    """Losses that count rows take no vector for a column: it could be one example or many."""
+    for loss in (MultilabelMargin(), MultilabelSoftMargin()):
+        with pytest.raises(ValueError, match=r"outputs have shape \(4, 1\) but the targets have \(4,\)"):
+            loss.total(torch.zeros(4, 1), torch.zeros(4))
 
 
-@every_case
-def test_plain_poutyne_learns_with_it(case: str) -> None:
-    """Poutyne's training step with our loss changes the weights as with torch's."""
-    (loss, own, targets), x, networks = build(case), logits().detach(), [nn.Linear(3, 3).double() for _ in range(2)]
-    networks[1].load_state_dict(networks[0].state_dict())
+def test_log_probabilities_need_indices() -> None:
+    """Probabilities for `nll` are refused with the shapes, and are not read as class 0."""
+    with pytest.raises(ValueError, match="class indices"):
+        NegativeLogLikelihood().mean(torch.zeros(4, 3), torch.zeros(4, 3))
 
-    for network, function in zip(networks, (loss, own), strict=True):
-        poutyne.Model(network, "sgd", function).train_on_batch(x, targets)
 
-    assert torch.equal(networks[0].weight, networks[1].weight)
+@pytest.mark.parametrize("reduction", ["none", "batchmean", "avg"])
+def test_a_wrong_reduction_is_refused(reduction: str) -> None:
+    """Only "mean" and "sum" give a number to learn from."""
+    with pytest.raises(ArgumentError, match=f"reduction='{reduction}'") as error:
+        CrossEntropy(reduction=reduction)
+
+    assert error.value.expected.startswith("one of mean, sum")
+
+
+def test_divergence_may_be_a_mean_over_batches() -> None:
+    """`batchmean` is a mean of its own, with the examples as count."""
+    loss = as_loss(nn.KLDivLoss(reduction="batchmean"))
+
+    assert type(loss) is KLDivergence
+    assert loss.count(torch.zeros(4, 3)) == 4
+
+
+@pytest.mark.parametrize("outputs", [torch.zeros(4), (torch.zeros(4),), (torch.zeros(4),) * 3], ids=["one", "1", "3"])
+@pytest.mark.parametrize("loss", [GaussianNLL(), MarginRanking(), CosineEmbedding()], ids=repr)
+def test_losses_of_several_outputs_say_which(loss: Loss, outputs: object) -> None:
+    """Where the network gives another number of outputs, the error lists what it is to return."""
+    with pytest.raises(ValueError, match=r"a loss of 2") as error:
+        loss.mean(outputs, torch.zeros(4))
+
+    assert "Do: return" in str(error.value)
+
+
+def test_triplets_need_no_targets() -> None:
+    """Targets may be None: triplets are counted in the outputs, or in the inputs."""
+    anchor, far, loss = torch.zeros(4, 2), torch.full((4, 2), 3.0), TripletMargin()
+
+    value = loss((anchor, far, anchor), None)
+
+    assert torch.equal(value, F.triplet_margin_loss(anchor, far, anchor))
+    assert loss.count_of(anchor, None) == 4
+    assert loss.count_of(anchor, None, torch.tensor([1.0, 0.0, 0.0, 0.5])) == 1.5
+    assert loss.compute().item() == pytest.approx(value.item())
+
+
+def test_speech_with_the_time_first_is_not_cut() -> None:
+    """As torch has it, parts could not be put together; the reason says how they could."""
+    log_probs, labels, lengths = (
+        torch.randn(7, 4, 5).log_softmax(2),
+        torch.ones(4, 2).long(),
+        torch.tensor([2, 1, 2, 1]),
+    )
+    times = torch.tensor([7, 6, 7, 5])
+    loss = as_loss(nn.CTCLoss())
+
+    mean = loss.mean((log_probs, times), (labels, lengths))
+
+    assert torch.equal(mean, F.ctc_loss(log_probs, labels, times, lengths))
+    assert loss.count((labels, lengths)) == 4
+    assert not loss.is_separable
+    assert "batch_first=True" in loss.reason
+    assert CTC(batch_first=True).reason is None
+
+
+def test_adaptive_softmax_learns_in_the_network() -> None:
+    """Torch's layer, a part of the network, is its loss; weights and splits as everywhere."""
+    layer = nn.AdaptiveLogSoftmaxWithLoss(8, 10, cutoffs=[3, 6], div_value=2).double()
+    outputs, targets, weights = (
+        torch.randn(5, 8).double(),
+        torch.tensor([0, 4, 9, 1, 5]),
+        torch.tensor([1.0, 2, 0, 1, 1]),
+    )
+
+    loss = as_loss(layer)
+
+    own = layer(outputs, targets)
+    assert type(loss) is AdaptiveSoftmax
+    assert torch.equal(loss(outputs, targets), own.loss)
+    assert (loss.total(outputs, targets) / loss.count(targets)).item() == pytest.approx(own.loss.item(), rel=1e-12)
+    assert loss.total(outputs, targets, weights).item() == pytest.approx(
+        -(own.output * weights).sum().item(), rel=1e-12
+    )
+    assert loss.count(targets, weights) == 5
+
+
+@pytest.mark.parametrize("loss", [CrossEntropy, NegativeLogLikelihood, MultiMargin], ids=lambda loss: loss.__name__)
+@pytest.mark.parametrize("own", [None, torch.tensor([1.0, 2.0, 1.0])], ids=["plain", "weighted"])
+def test_class_weights_come_on_top(loss: type[Loss], own: Tensor | None) -> None:
+    """A copy weighs the classes, times the weights that the loss has; the loss itself stays as it was."""
+    plain, weights = loss(weight=own), torch.tensor([0.5, 1.0, 4.0])
+    plain.add(torch.tensor(3.0), 1)
+    outputs, targets = torch.randn(4, 3).log_softmax(1), torch.tensor([0, 1, 2, 2])
+
+    weighed = plain.with_class_weight(weights)
+
+    both = weights if own is None else weights * own
+    assert torch.equal(weighed.mean(outputs, targets), loss(weight=both).mean(outputs, targets))
+    assert plain.weight is own
+    assert weighed.compute().isnan()
+
+
+def test_several_labels_weigh_their_positive_examples() -> None:
+    """Where a row has several labels, a class's weight is torch's `pos_weight`."""
+    weights, outputs, targets = torch.tensor([0.5, 4.0]), torch.randn(3, 2), torch.tensor([[0.0, 1.0]] * 3)
+
+    weighed = BinaryCrossEntropy().with_class_weight(weights)
+
+    expected = F.binary_cross_entropy_with_logits(outputs, targets, pos_weight=weights)
+    assert torch.equal(weighed.mean(outputs, targets), expected)
+
+
+def test_numbers_have_no_classes() -> None:
+    """Class weights for a regression are refused in words."""
+    with pytest.raises(ArgumentError, match="MeanAbsoluteError does not weigh classes"):
+        MeanAbsoluteError().with_class_weight(torch.ones(2))
+
+
+def test_there_are_as_many_sample_weights_as_examples() -> None:
+    """Nothing is broadcast: the error holds both shapes."""
+    with pytest.raises(ValueError, match=r"sample_weight has shape \(1,\) but the batch's losses \(4, 3\)"):
+        weigh(torch.zeros(4, 3), torch.ones(1))
+
+
+def test_sums_stay_on_the_device() -> None:
+    """What cannot be read for free stays a tensor until it is asked for, in float64 (the `meta` device shows it)."""
+    loss = MeanSquaredError()
+
+    loss.add(torch.zeros((), device="meta"), torch.zeros((), device="meta"))
+
+    assert loss.compute().device.type == "meta"
+    assert loss.compute().dtype == torch.float64
+    assert CrossEntropy().count(torch.zeros(3, dtype=torch.int64, device="meta")).device.type == "meta"
+
+
+def test_a_loss_of_ones_own_needs_three_verbs() -> None:
+    """A subclass says count, total and mean; the engine's verbs, the sums and Poutyne's come by themselves."""
+
+    class Cubed(Loss):
+        def count(self, targets: Tensor) -> int:
+            return targets.numel()
+
+        def total(self, outputs: Tensor, targets: Tensor) -> Tensor:
+            return (outputs - targets).abs().pow(3).sum()
+
+        def mean(self, outputs: Tensor, targets: Tensor) -> Tensor:
+            return self.total(outputs, targets) / self.count(targets)
+
+    loss, x = Cubed(), torch.tensor([1.0, 3.0])
+
+    assert (loss.count_of(None, x), loss.total_of(x, None, x * 2), loss.mean_of(x, None, x * 2)) == (2, 28, 14)
+    assert loss(x, x * 2) == 14
+    for given in (lambda: loss.count_of(None, x, x), lambda: loss.total_of(x, None, x, x)):
+        with pytest.raises(ArgumentError, match=r"sample_weight was given, but Cubed\.(count|total) does not take it"):
+            given()
+
+
+def test_arrays_are_counted_before_they_move() -> None:
+    """The engine counts targets where the data are, as tensors or as NumPy's arrays."""
+    labels = torch.tensor([0, -100, 1])
+
+    assert CrossEntropy().count_of(None, labels.numpy()) == CrossEntropy().count_of(None, labels) == 2

@@ -1,13 +1,13 @@
 """`as_loss`: every way to say a loss."""
 
-import poutyne
 import pytest
 import torch
 import torch.nn.functional as F
+from poutyne import register_metric_func
 from torch import Tensor, nn
 
 from keraslike.errors import ArgumentError
-from keraslike.losses import LOSSES, BinaryCrossEntropy, CrossEntropy, Loss, MeanSquaredError, as_loss, model_loss
+from keraslike.losses import LOSSES, BinaryCrossEntropy, CrossEntropy, FunctionLoss, Loss, MeanSquaredError, as_loss
 
 
 @pytest.mark.parametrize(
@@ -63,27 +63,59 @@ class OwnCrossEntropy(nn.CrossEntropyLoss):
     """A user's subclass, which may compute anything."""
 
 
-@pytest.mark.parametrize(
-    "loss",
-    [
-        None,
-        "nll_loss",
-        "l1",
-        "binary_cross_entropy",
-        F.l1_loss,
-        model_loss,
-        share_of_misses,
-        nn.CrossEntropyLoss(reduction="sum"),
-        nn.MSELoss(reduction="none"),
-        nn.L1Loss(),
-        OwnCrossEntropy(),
-        MeanSquaredError(),
-    ],
-    ids=str,
-)
-def test_others_come_back_as_they_are(loss: object) -> None:
-    """What keraslike has no (sum, count) for is left to Poutyne or to the user; a loss of ours is itself."""
+@pytest.mark.parametrize("loss", [share_of_misses, F.normalize, OwnCrossEntropy(), "own_distance"], ids=str)
+def test_others_become_functions(loss: object) -> None:
+    """What keraslike has no (sum, count) for is called as it is; nothing says that it adds up over examples."""
+    register_metric_func("own_distance")(share_of_misses)
+
+    found = as_loss(loss)
+
+    assert type(found) is FunctionLoss
+    assert found.func is (share_of_misses if loss == "own_distance" else loss)
+    assert not found.is_separable
+
+
+@pytest.mark.parametrize("loss", [None, MeanSquaredError(), FunctionLoss(share_of_misses)], ids=str)
+def test_ours_come_back_as_they_are(loss: object) -> None:
+    """A loss of ours is itself, and None stays None."""
     assert as_loss(loss) is loss
+
+
+def test_a_class_is_made() -> None:
+    """A class of torch's or of ours is as good as its object."""
+    assert type(as_loss(nn.MSELoss)) is MeanSquaredError
+    assert type(as_loss(CrossEntropy)) is CrossEntropy
+
+
+def test_a_class_that_needs_arguments_is_refused() -> None:
+    """The error says which line makes it."""
+    with pytest.raises(ArgumentError, match="OwnWeights cannot be made without arguments") as error:
+        as_loss(OwnWeights)
+
+    assert error.value.do == "loss_function=OwnWeights(...) with them."
+
+
+class OwnWeights(nn.Module):
+    """A loss that cannot be made without its weights."""
+
+    def __init__(self, weights: Tensor) -> None:
+        super().__init__()
+        self.weights = weights
+
+
+def test_what_cannot_be_called_is_refused() -> None:
+    """The error shows the value and lists what there is."""
+    with pytest.raises(ArgumentError, match="given as 3, a int"):
+        as_loss(3)
+
+
+def test_a_sum_stays_a_sum() -> None:
+    """Torch's reduction="sum" is kept: the gradient is that of the sum, and what is shown is the mean."""
+    loss = as_loss(nn.MSELoss(reduction="sum"))
+
+    value = loss(torch.tensor([1.0, 2.0]), torch.tensor([0.0, 0.0]))
+
+    assert (loss.is_sum, value, loss.compute()) == (True, 5, 2.5)
 
 
 def squared_excess(y_true: Tensor, y_pred: Tensor, weight: float = 1.0) -> Tensor:
@@ -119,20 +151,13 @@ def test_a_loss_called_by_name_keeps_its_weights() -> None:
 
 
 def test_other_arguments_are_refused() -> None:
-    """A loss that asks for something else is answered at once with the names that there are."""
+    """A loss that can never be called is answered at once with the names that there are."""
 
-    def loss(y_pred: Tensor, y_true: Tensor, mask: Tensor) -> Tensor:
-        return ((y_pred - y_true) * mask).mean()
+    def loss(first: Tensor, second: Tensor, third: Tensor) -> Tensor:
+        return first * second * third
 
-    with pytest.raises(ArgumentError, match="asks for y_pred, y_true, mask"):
+    with pytest.raises(ArgumentError, match="asks for first, second, third"):
         as_loss(loss)
-
-
-def test_what_comes_back_by_name_is_poutynes() -> None:
-    """A name that is returned is one that `poutyne.Model` takes."""
-    model = poutyne.Model(nn.Linear(1, 1), "sgd", as_loss("smooth_l1"))
-
-    assert model.loss_function is not None
 
 
 @pytest.mark.parametrize(
