@@ -8,6 +8,8 @@ from keraslike.metrics.function import FunctionMetric
 from keraslike.metrics.kept import KeptMetric
 from keraslike.metrics.library import LibraryMetric
 from keraslike.metrics.mae import MAE
+from keraslike.metrics.mean import MeanMetric
+from keraslike.metrics.moments import MomentMetric, Moments
 from keraslike.metrics.mse import MSE
 from keraslike.metrics.naming import get_metrics
 from keraslike.metrics.pearson import Pearson
@@ -32,8 +34,11 @@ __all__ = [
     "FunctionMetric",
     "KeptMetric",
     "LibraryMetric",
+    "MeanMetric",
     "Metric",
     "MetricWrapper",
+    "MomentMetric",
+    "Moments",
     "Pearson",
     "PrecisionMacro",
     "Reading",

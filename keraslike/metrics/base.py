@@ -1,26 +1,30 @@
 """`Metric`: a value that is exact over an epoch, whatever its batches; `REGISTRY` knows every one by name."""
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import Any, Generic, TypeVar
 
 import poutyne
 import torch
 from torch import Tensor
 
-from keraslike.errors import ArgumentError
+from keraslike.errors import ArgumentError, DataError
 from keraslike.metrics.reading import REGRESSION, Reading, read
 
 Part = TypeVar("Part")
 
 REGISTRY: dict[str, type["Metric[Any]"]] = {}
 """Every metric by its names."""
+WAITING = 64
+"""How many small parts wait until they are joined."""
 
 
 class Metric(poutyne.Metric, Generic[Part]):
     """A metric that turns a batch into a part, joins the parts, and computes once.
 
     It works in Poutyne as an epoch metric and as a batch metric: a batch shows its own value, the epoch the exact one
-    of all its batches. A value over nothing is NaN.
+    of all its batches. A value over nothing is NaN. Of outputs in a dict the `logits` are read, of targets in a dict
+    the `labels`.
 
     A new metric says its `name`, and how it makes, joins and values its parts; `@registered` makes it known by name.
 
@@ -38,6 +42,8 @@ class Metric(poutyne.Metric, Generic[Part]):
     """Other names for the same metric."""
     is_of_classes = False
     """Whether it compares classes, so that it has no meaning for values."""
+    takes_inputs = False
+    """Whether `update` wants the network's inputs too, as `inputs=`."""
 
     def __init__(self, problem_type: str | None = None) -> None:
         super().__init__()
@@ -54,22 +60,31 @@ class Metric(poutyne.Metric, Generic[Part]):
     def value(self, parts: list[Part]) -> float:
         """Give the metric of the parts put together; there is at least one."""
 
-    def forward(self, y_pred: Any, y_true: Any) -> float:
+    def forward(self, y_pred: Any, y_true: Any, inputs: Any = None) -> float:
         """Add a batch, and give the batch's own value; as in `update`."""
-        return self.value([self._add(y_pred, y_true)])
+        return self.value([self._add(y_pred, y_true, inputs)])
 
-    def update(self, y_pred: Any, y_true: Any) -> None:
-        """Add a batch of logits (values in regression) and targets, tensors or arrays.
+    def update(self, y_pred: Any, y_true: Any, inputs: Any = None) -> None:
+        """Add a batch.
+
+        Args:
+            y_pred: logits (values in regression), a tensor or array, or a dict with the key `logits`.
+            y_true: targets, a tensor or array, or a dict with the key `labels`.
+            inputs: what went into the network; only read where `takes_inputs`.
 
         Raises:
-            DataError: if their shapes do not fit.
+            DataError: if their shapes do not fit, or a dict lacks its key.
             ArgumentError: if the metric compares classes and the targets are values.
         """
-        self._add(y_pred, y_true)
+        self._add(y_pred, y_true, inputs)
 
     def compute(self) -> float:
         """Give the value over every batch since `reset`."""
         return self.value(self._parts) if self._parts else float("nan")
+
+    def scalars(self) -> dict[str, float]:
+        """Give further values by name, those of the last `compute`; none by default. `reset` leaves them."""
+        return {}
 
     def reset(self) -> None:
         """Forget every batch."""
@@ -79,12 +94,25 @@ class Metric(poutyne.Metric, Generic[Part]):
         """Give the parts in less room, where that can be done; as they are by default."""
         return parts
 
-    def _add(self, y_pred: Any, y_true: Any) -> Part:
-        reading = read(_tensor(y_pred), _tensor(y_true), self.problem_type)
+    @property
+    def waiting(self) -> int:
+        """How many parts may wait until they are joined: joining costs as much as a few parts."""
+        return WAITING
+
+    def read(self, y_pred: Any, y_true: Any) -> Reading:
+        """Bring a batch into rows; as in `update`."""
+        logits, targets = as_tensor(y_pred, "logits"), as_tensor(y_true, "labels")
+        reading = read(logits, targets, self.problem_type)
         self._refuse_values(reading.problem_type)
-        part = self.part(reading)
+        return reading
+
+    def _add(self, y_pred: Any, y_true: Any, inputs: Any) -> Part:
+        return self._keep(self.part(self.read(y_pred, y_true)))
+
+    def _keep(self, part: Part) -> Part:
         self._parts.append(part)
-        self._parts = self.join(self._parts)
+        if len(self._parts) > self.waiting:
+            self._parts = self.join(self._parts)
         return part
 
     def _refuse_values(self, problem_type: str | None) -> None:
@@ -105,5 +133,24 @@ def registered(metric: MetricClass) -> MetricClass:
     return metric
 
 
-def _tensor(value: Any) -> Tensor:
-    return torch.as_tensor(value).detach()
+def as_tensor(value: Any, key: str) -> Tensor:
+    """Give a tensor without a gradient: of a tensor or an array, or of what a dict holds under the key.
+
+    Raises:
+        DataError: if a dict lacks the key.
+
+    Example:
+        >>> as_tensor({"logits": [0.0, 1.0]}, "logits")
+        tensor([0., 1.])
+    """
+    if isinstance(value, Tensor):
+        return value.detach() if value.requires_grad else value
+    if not isinstance(value, Mapping):
+        return torch.as_tensor(value).detach()
+    if key not in value:
+        raise DataError(
+            f"a metric was given a dict with {', '.join(map(str, value)) or 'nothing in it'}.",
+            f"a tensor, or a dict with the key {key!r}.",
+            f"give the {key} that name, or pick the key with MetricWrapper.",
+        )
+    return as_tensor(value[key], key)

@@ -42,9 +42,15 @@ class ClassCounts(Metric[Counts]):
         number = reading.logits.shape[1] if reading.problem_type == SINGLE_LABEL else 2
         return Counts(_counts_of_indices(predicted, reading.targets, is_counted(reading), number), are_columns=False)
 
+    @property
+    def waiting(self) -> int:
+        """As in `Metric`: counts are added at once, so that many classes take no more room."""
+        return 1
+
     def join(self, parts: list[Counts]) -> list[Counts]:
         """Add the counts."""
-        counts = torch.stack([part.counts.to(parts[-1].counts.device) for part in parts]).sum(0)
+        last = parts[-1].counts
+        counts = sum((part.counts.to(last.device) for part in parts[:-1]), last)
         return [Counts(counts, parts[-1].are_columns)]
 
     def value(self, parts: list[Counts]) -> float:

@@ -38,13 +38,17 @@ class KeptMetric(Metric[KeptPart]):
         return self.predictions(reading).clone(), reading.targets.clone(), is_counted(reading)
 
     def value(self, parts: list[KeptPart]) -> float:
-        """Give the score of the rows that have a label; NaN without any."""
+        """Give the score of the rows that have a label; NaN without any, or where a prediction is no finite number.
+
+        scikit-learn would raise there, and end the training for one bad validation.
+        """
         y_pred, y_true, counted = (torch.cat([part.cpu() for part in column]) for column in zip(*parts, strict=True))
-        if not counted.any():
+        y_pred, y_true = y_pred[counted], y_true[counted]
+        if not len(y_pred) or (y_pred.is_floating_point() and not y_pred.isfinite().all()):
             return float("nan")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return float(self.score(_array(y_true[counted]), _array(y_pred[counted])))
+            return float(self.score(_array(y_true), _array(y_pred)))
 
 
 def mean_over_columns(statistic: Callable[[Array, Array], float], y_true: Array, y_pred: Array) -> float:

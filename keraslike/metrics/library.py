@@ -7,9 +7,9 @@ from typing import Any
 
 from torch import Tensor
 
-from keraslike.errors import ArgumentError
 from keraslike.metrics.kept import Array, KeptMetric
 from keraslike.metrics.reading import SINGLE_LABEL, Reading, probabilities
+from keraslike.metrics.result import one_number
 
 _OF_TRUTH = ("y_true", "y1", "labels_true")
 _OF_PROBABILITIES = ("y_score", "y_proba", "y_prob")
@@ -62,13 +62,7 @@ class LibraryMetric(KeptMetric):
         Raises:
             ArgumentError: if the function gives no single number.
         """
-        result = self.function(y_true, y_pred, **self._keywords(y_true, y_pred))
-        result = getattr(result, "statistic", result)
-        if getattr(result, "ndim", 0) or isinstance(result, tuple | dict | str):
-            raise ArgumentError(
-                f"The metric {self.name!r} gives a {type(result).__name__}.", "one number.", "ask for one of its parts."
-            )
-        return float(result)
+        return one_number(self.function(y_true, y_pred, **self._keywords(y_true, y_pred)), self.name)
 
     def _keywords(self, y_true: Array, y_pred: Array) -> dict[str, Any]:
         """Give what the function cannot tell from a set in which not every class is there."""

@@ -1,20 +1,26 @@
 """`MAE`: how far values are off."""
 
+from keraslike.losses.sums import read_on_cpu
 from keraslike.metrics.base import registered
-from keraslike.metrics.kept import Array, KeptMetric
+from keraslike.metrics.mean import MeanMetric, Number, errors
+from keraslike.metrics.reading import Reading
 
 
 @registered
-class MAE(KeptMetric):
+class MAE(MeanMetric):
     """The mean absolute error, in the targets' unit; the plain mean over several targets.
 
     The same as scikit-learn's `mean_absolute_error`. Of classes it is the distance of their indices.
+
+    Example:
+        >>> import torch
+        >>> MAE()(torch.tensor([1.0, 2.0, 5.0]), torch.tensor([1.0, 2.0, 2.0]))
+        1.0
     """
 
     name = "mae"
 
-    def score(self, y_true: Array, y_pred: Array) -> float:
-        """Ask the library; as in `KeptMetric.score`."""
-        from sklearn.metrics import mean_absolute_error
-
-        return float(mean_absolute_error(y_true, y_pred))
+    def part(self, reading: Reading) -> tuple[Number, Number]:
+        """Add the distances, in float64 where the device has it."""
+        differences, count = errors(reading)
+        return read_on_cpu(differences.abs().sum()), count

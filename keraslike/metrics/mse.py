@@ -1,20 +1,26 @@
 """`MSE`: how far values are off, squared."""
 
+from keraslike.losses.sums import read_on_cpu
 from keraslike.metrics.base import registered
-from keraslike.metrics.kept import Array, KeptMetric
+from keraslike.metrics.mean import MeanMetric, Number, errors
+from keraslike.metrics.reading import Reading
 
 
 @registered
-class MSE(KeptMetric):
+class MSE(MeanMetric):
     """The mean squared error, in the targets' unit squared; the plain mean over several targets.
 
     The same as scikit-learn's `mean_squared_error`. Of classes it is the squared distance of their indices.
+
+    Example:
+        >>> import torch
+        >>> MSE()(torch.tensor([1.0, 2.0, 5.0]), torch.tensor([1.0, 2.0, 2.0]))
+        3.0
     """
 
     name = "mse"
 
-    def score(self, y_true: Array, y_pred: Array) -> float:
-        """Ask the library; as in `KeptMetric.score`."""
-        from sklearn.metrics import mean_squared_error
-
-        return float(mean_squared_error(y_true, y_pred))
+    def part(self, reading: Reading) -> tuple[Number, Number]:
+        """Add the squares, in float64 where the device has it."""
+        differences, count = errors(reading)
+        return read_on_cpu(differences.square().sum()), count

@@ -3,14 +3,13 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from poutyne import get_names_of_metric
-
 from keraslike.calling import did_you_mean
 from keraslike.errors import ArgumentError
 from keraslike.losses.naming import LOSSES, as_loss, is_poutynes_name
 from keraslike.metrics.base import REGISTRY, Metric
 from keraslike.metrics.function import FunctionMetric
 from keraslike.metrics.library import LibraryMetric, is_library_function, library_function, library_names
+from keraslike.metrics.shown import name_in_logs
 
 Named = tuple[str | list[str], Any]
 
@@ -23,8 +22,8 @@ def get_metrics(
     Args:
         metrics: names of `REGISTRY`, of scikit-learn's or scipy's functions, or of keraslike's losses; such functions
             themselves (or a `partial`); classes or objects of keraslike's, Poutyne's or torchmetrics' metrics; other
-            functions `(y_pred, y_true)`, called once with the epoch's classes or values; or `(name, metric)`. One alone
-            needs no list.
+            functions, called once with what they name of the epoch, as `FunctionMetric` tells; or `(name, metric)`.
+            One alone needs no list.
         problem_type: what the logits mean, as in `Metric`; usually the loss's.
 
     Raises:
@@ -76,12 +75,12 @@ def _object(metric: Any, problem_type: str | None) -> Named:
     if not callable(metric):
         raise ArgumentError(
             f"A metric was given as {metric!r}, a {type(metric).__name__}.",
-            "a name, a function (y_pred, y_true), a metric object, or (name, metric).",
+            "a name, a function such as (y_pred, y_true), a metric object, or (name, metric).",
             "metrics=['accuracy'], for example.",
         )
     if isinstance(metric, Metric) and metric.problem_type is None:
         metric.problem_type = problem_type
-    names, metric = get_names_of_metric(metric)
+    names = name_in_logs(metric)
     return names, metric if hasattr(metric, "update") else FunctionMetric(metric, problem_type)
 
 

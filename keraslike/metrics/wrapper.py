@@ -1,13 +1,11 @@
 """Lets any metric of (y_pred, y_true) read dicts of outputs and targets."""
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any
 
 from poutyne import (
     convert_decomposable_metric_to_object,
     get_metric,
-    get_names_of_metric,
     metric_classes_dict,
     metric_funcs_dict,
 )
@@ -15,6 +13,7 @@ from torch import Tensor, nn
 
 from keraslike.calling import called_by_name, did_you_mean
 from keraslike.errors import ArgumentError, DataError
+from keraslike.metrics.shown import name_in_logs
 
 
 class MetricWrapper(nn.Module):
@@ -24,14 +23,16 @@ class MetricWrapper(nn.Module):
     keeps it: its value is that of the whole epoch. The values of a function are averaged over the examples.
 
     Args:
-        metric: a function or object called as `metric(y_pred, y_true)` (by name, where these are its
-            parameters), a metric of torchmetrics or Poutyne, the name
-            of one of Poutyne's, or `(name, metric)`.
+        metric: a function or object called as `metric(y_pred, y_true)`, or by the names that it asks for, `logits`,
+            `labels` and the network's inputs among them; a metric of torchmetrics or Poutyne, the name of one of
+            Poutyne's, or `(name, metric)`.
         pred_key: the output that becomes `y_pred`. Outputs that are no dict are passed as they are.
         y_key: the target that becomes `y_true`; None passes all the targets as they are.
 
     Attributes:
         __name__: the metric's name in logs: the function's (also behind a `partial`), or the class's in snake case.
+        takes_inputs: whether the function names inputs, which our `Model` then gives; in Poutyne they are found among
+            targets in a dict.
 
     Raises:
         ArgumentError: `metric` is an unknown name or cannot be called.
@@ -52,27 +53,30 @@ class MetricWrapper(nn.Module):
         super().__init__()
         names, metric = _named(metric)
         self.__name__ = names
-        metric = metric if isinstance(metric, nn.Module) else called_by_name(metric)
+        self._inputs: Any = None
+        self._call = None if isinstance(metric, nn.Module) else called_by_name(metric, has_inputs=True)
+        self.takes_inputs = self._call is not None and self._call.takes_inputs
+        metric = metric if self._call is None else self._by_name
         self.metric: Any = convert_decomposable_metric_to_object(metric, names)
         self.pred_key = pred_key
         self.y_key = y_key
 
-    def forward(self, outputs: Any, targets: Any) -> Any:
+    def forward(self, outputs: Any, targets: Any, inputs: Any = None) -> Any:
         """Give the metric's value for one batch, and add the batch to the state.
+
+        Args:
+            outputs: what the network gave.
+            targets: the targets.
+            inputs: what went into the network; only read where `takes_inputs`.
 
         Raises:
             DataError: the outputs lack `pred_key`, or the targets `y_key`.
         """
-        return self.metric(*self._read(outputs, targets))
+        return self._read_into(self.metric, outputs, targets, inputs)
 
-    def update(self, outputs: Any, targets: Any) -> None:
-        """Add one batch to the state.
-
-        Raises:
-            DataError: as in `forward`.
-        """
-        add: Callable[[Any, Any], Any] = getattr(self.metric, "update", self.metric)
-        add(*self._read(outputs, targets))
+    def update(self, outputs: Any, targets: Any, inputs: Any = None) -> None:
+        """Add one batch to the state; as in `forward`."""
+        self._read_into(getattr(self.metric, "update", self.metric), outputs, targets, inputs)
 
     def compute(self) -> Any:
         """Give the value over all batches since the last `reset`."""
@@ -82,10 +86,18 @@ class MetricWrapper(nn.Module):
         """Forget all batches."""
         self.metric.reset()
 
-    def _read(self, outputs: Any, targets: Any) -> tuple[Any, Any]:
+    def _read_into(self, add: Callable[[Any, Any], Any], outputs: Any, targets: Any, inputs: Any) -> Any:
         y_pred = _item(outputs, self.pred_key, "outputs", "pred_key") if isinstance(outputs, Mapping) else outputs
         y_true = targets if self.y_key is None else _item(targets, self.y_key, "targets", "y_key")
-        return y_pred, y_true
+        self._inputs = inputs
+        try:
+            return add(y_pred, y_true)
+        finally:
+            self._inputs = None  # a batch is not held longer than it is read
+
+    def _by_name(self, y_pred: Any, y_true: Any) -> Any:
+        assert self._call is not None
+        return self._call(y_pred, y_true, self._inputs)
 
 
 def _named(metric: Any) -> tuple[str | list[str], Any]:
@@ -99,7 +111,7 @@ def _named(metric: Any) -> tuple[str | list[str], Any]:
             "a name of one of Poutyne's metrics, such as 'accuracy', or the metric itself.",
             did_you_mean(str(metric), known, "pass the function, such as MetricWrapper(my_metric)."),
         ) from None
-    names, metric = metric if isinstance(metric, tuple) else (get_names_of_metric(_behind_partials(metric))[0], metric)
+    names, metric = metric if isinstance(metric, tuple) else (name_in_logs(metric), metric)
     if not callable(metric):
         raise ArgumentError(
             f"MetricWrapper was given {metric!r}, a {type(metric).__name__}.",
@@ -107,12 +119,6 @@ def _named(metric: Any) -> tuple[str | list[str], Any]:
             "pass the function itself, not what it returns.",
         )
     return names, metric
-
-
-def _behind_partials(metric: Any) -> Any:
-    while isinstance(metric, partial) and not hasattr(metric, "__name__"):
-        metric = metric.func
-    return metric
 
 
 def _item(data: Any, key: str, role: str, argument: str) -> Any:

@@ -1,5 +1,6 @@
 """`get_metrics`: every way to say a metric."""
 
+import re
 from collections.abc import Callable
 from functools import partial
 
@@ -102,9 +103,9 @@ def recall(y_true: Tensor, y_pred: Tensor) -> Tensor:
     return (y_pred * y_true).sum() / y_true.sum()
 
 
-def recall_of_targets(outputs: Tensor, targets: Tensor, floor: float = 0.0) -> Tensor:
+def recall_of_targets(predictions: Tensor, targets: Tensor, floor: float = 0.0) -> Tensor:
     """Stands for a user's function with other names and an option."""
-    return recall(targets, outputs).clamp_min(floor)
+    return recall(targets, predictions).clamp_min(floor)
 
 
 def recall_by_position(a: Tensor, b: Tensor) -> Tensor:
@@ -140,13 +141,29 @@ def test_only_what_is_named_is_given() -> None:
     assert (name, metric(torch.zeros(4, 2), torch.tensor([1, 0, 0, 0]))) == ("share_of_ones", 0.5)
 
 
-@pytest.mark.parametrize("function", [lambda y_true, y_other: 0, lambda y_pred, y_true, mask: 0, lambda: 0])
+@pytest.mark.parametrize("function", [lambda: 0, lambda a, b, c: 0, lambda a: 0])
 def test_other_arguments_are_refused(function: Callable[..., int]) -> None:
-    """A function that asks for something else is answered at once with the names that there are."""
+    """A function whose parameters mean nothing is answered at once with the names that there are."""
     with pytest.raises(ArgumentError, match="asks for") as error:
         get_metrics([function])
 
-    assert "y_pred, outputs, predictions, y_true, targets" in error.value.expected
+    assert {"y_pred", "y_score", "y_proba", "logits", "labels", "input_ids"} <= words(error.value.expected)
+
+
+@pytest.mark.parametrize("function", [lambda y_true, y_other: 0, lambda y_pred, y_true, y_other: 0])
+def test_what_is_not_there_is_named(function: Callable[..., int]) -> None:
+    """A name that neither inputs nor targets hold is answered at the first batch, with the names that there are."""
+    ((_, metric),) = get_metrics([function])
+
+    with pytest.raises(ArgumentError, match="asks for y_other, which is not there") as error:
+        metric.update(torch.zeros(2, 3), torch.tensor([0, 1]), {"input_ids": torch.zeros(2, 4)})
+
+    assert {"labels", "input_ids"} <= words(error.value.expected)
+
+
+def words(text: str) -> set[str]:
+    """Give the words of a message."""
+    return set(re.findall(r"\w+", text))
 
 
 @pytest.mark.parametrize("metric", ["accuracy", Accuracy(), Accuracy, sk.accuracy_score, share_of_zeros], ids=str)
