@@ -3,18 +3,19 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
-from torch.utils.data import DataLoader, Dataset, default_collate
+from torch.utils.data import DataLoader, Dataset, IterableDataset, default_collate
 
-from keraslike.data.batches import TensorBatches, count_rows, take
+from keraslike.data.batches import Indices, TensorBatches
 from keraslike.data.loader import LABEL_NAMES, TransformerCollator
+from keraslike.data.loading import Loading, for_measuring, loading_of, refuse_loading
+from keraslike.data.nested import count_rows, take
 from keraslike.data.splitting import split_rows
 from keraslike.data.tensors import as_tensors
+from keraslike.data.weights import Weights, as_weights
 from keraslike.errors import ArgumentError, DataError
-
-ORDERS = ("shuffle", "sampler", "batch_sampler")
-"""What says in a DataLoader which rows come when."""
 
 
 def plain_batches(
@@ -30,39 +31,35 @@ def plain_batches(
 ) -> tuple[Any, Any]:
     """Give training and validation batches.
 
-    Arrays and tensors are sliced a batch at a time; a torch Dataset goes through a DataLoader; a loader or generator
-    keeps its own batches and order.
+    Arrays and tensors are sliced a batch at a time, or in the order of `sampler`; a torch Dataset goes through a
+    DataLoader, as do tensors with `workers` or `dataloader_kwargs`; a loader or generator keeps its own batches and
+    order. Sample weights are split as their rows are; validation data may bring their own: (x, y, sample_weight).
 
     Raises:
-        DataError: x and y do not fit together.
-        ArgumentError: what was given cannot be split.
+        DataError: x, y and the sample weights do not fit together.
+        ArgumentError: what was given cannot be split, weighed or loaded in the way that was asked for.
     """
     _check_arguments(validation_data, validation_split, options)
     shuffled = seed if options.get("shuffle", True) else None
-    loading = options.get("dataloader_kwargs")
+    loading, weight = loading_of(options), options.get("sample_weight")
+    valid = None
     if validation_data is not None:
-        pair = validation_data if isinstance(validation_data, tuple) else (validation_data, None)
-        valid = evaluation_batches(*pair, batch_size=batch_size, network=network, loading=loading)
-    else:
-        valid = None
+        given = validation_data if isinstance(validation_data, tuple) else (validation_data, None)
+        valid = evaluation_batches(*given, batch_size=batch_size, network=network, loading=loading)
     if y is None:
         if validation_split:
             raise ArgumentError(
                 "validation_split needs arrays or tensors x and y.", "validation_data=.", "split the data yourself."
             )
-        return _own_batches(x, batch_size, shuffled, loading, trains=True), valid
-    pair = (as_tensors(x, network), as_tensors(y, network, is_target=True))
-    if count_rows(pair) == 0:
+        return _own_batches(x, batch_size, shuffled, loading, weight=weight, network=network), valid
+    columns = _columns(x, y, weight, network)
+    if count_rows(columns) == 0:
         raise DataError("x and y are empty: there are no rows to learn from.", "at least one row.")
-    if validation_split:
-        train, held = split_rows(count_rows(pair), validation_split, seed, _classes(pair[1]))
-        valid = TensorBatches(take(pair, torch.from_numpy(held)), batch_size, None)
-        pair = take(pair, torch.from_numpy(train))
-    return (
-        TensorBatches(pair, batch_size, shuffled)
-        if loading is None
-        else _loader(pair, batch_size, shuffled, loading, trains=True)
-    ), valid
+    if not validation_split:
+        return _column_batches(columns, batch_size, shuffled, loading), valid
+    train, held = split_rows(count_rows(columns), validation_split, seed, _classes(columns[1]))
+    valid = _column_batches(columns, batch_size, None, for_measuring(loading), held)
+    return _column_batches(columns, batch_size, shuffled, loading, train), valid
 
 
 def _check_arguments(validation_data: Any, validation_split: float | None, options: dict[str, Any]) -> None:
@@ -79,26 +76,56 @@ def _check_arguments(validation_data: Any, validation_split: float | None, optio
         )
 
 
-def evaluation_batches(x: Any, y: Any, *, batch_size: int, network: nn.Module, loading: dict[str, Any] | None) -> Any:
+def evaluation_batches(
+    x: Any,
+    y: Any,
+    sample_weight: Any = None,
+    *,
+    batch_size: int,
+    network: nn.Module,
+    loading: Loading | None = None,
+) -> Any:
     """Give batches in the order of the data, for measuring; arguments as in `plain_batches`."""
+    measuring = for_measuring(loading or {})
     if y is None:
-        return _own_batches(x, batch_size, None, loading)
-    pair = (as_tensors(x, network), as_tensors(y, network, is_target=True))
-    count_rows(pair)
-    return TensorBatches(pair, batch_size, None) if loading is None else _loader(pair, batch_size, None, loading)
+        is_own = isinstance(x, DataLoader) or not hasattr(x, "__getitem__")
+        return _own_batches(x, batch_size, None, {} if is_own else measuring, weight=sample_weight, network=network)
+    return _column_batches(_columns(x, y, sample_weight, network), batch_size, None, measuring)
 
 
-def prediction_batches(x: Any, *, batch_size: int, network: nn.Module) -> Any:
+def prediction_batches(x: Any, *, batch_size: int, network: nn.Module, loading: Loading | None = None) -> Any:
     """Give batches of inputs alone, in the order of the data; a loader or generator of inputs keeps its own."""
     if isinstance(x, (DataLoader, Iterator)):
         return x
     if isinstance(x, Dataset):
-        return _loader(x, batch_size, None, {})
-    return TensorBatches(as_tensors(x, network), batch_size, None)
+        return _loader(x, batch_size, None, for_measuring(loading or {}))
+    return TensorBatches(as_tensors(x, network), batch_size, None, is_labelled=False)
+
+
+def _columns(x: Any, y: Any, sample_weight: Any, network: nn.Module) -> tuple[Any, ...]:
+    """Give (x, y), or (x, y, weights), as tensors of as many rows.
+
+    Raises:
+        DataError: they have different numbers of rows.
+    """
+    pair = (as_tensors(x, network), as_tensors(y, network, is_target=True))
+    rows = count_rows(pair)
+    return pair if sample_weight is None else (*pair, torch.from_numpy(as_weights(sample_weight, rows, network)))
+
+
+def _column_batches(
+    columns: tuple[Any, ...], batch_size: int, seed: int | None, loading: Loading, rows: Indices | None = None
+) -> Any:
+    """Give batches of columns, or of some of their rows: sliced by us, or by a DataLoader that the user configures."""
+    if rows is not None:
+        columns = take(columns, torch.from_numpy(rows))
+    if set(loading) - {"sampler"}:
+        return _loader(_Columns(columns), batch_size, seed, loading)
+    return TensorBatches(columns, batch_size, seed, sampler=loading.get("sampler"), rows_of=rows)
 
 
 def _own_batches(
-    source: Any, batch_size: int, seed: int | None, loading: dict[str, Any] | None, *, trains: bool = False
+    source: Any, batch_size: int, seed: int | None, loading: Loading, *, weight: Any, network: nn.Module
 ) -> Any:
     """Give a DataLoader for a data set whose items are pairs or dicts; a loader or generator as it is."""
     if isinstance(source, DataLoader) or not hasattr(source, "__getitem__"):
@@ -107,27 +134,43 @@ def _own_batches(
                 f"x is {type(source).__name__}, and there is no y.",
                 "x and y, a torch Dataset, or a DataLoader or generator of pairs (x, y).",
             )
+        refuse_loading(source, loading)
+        refuse_weights(source, weight)
         return source
     if not isinstance(source, Dataset) and not hasattr(source, "features"):
         raise DataError("there are inputs x but no targets y.", "one target per row.", "give y.")
-    return _loader(source, batch_size, seed, loading or {}, trains=trains)
+    weights = None if weight is None else as_weights(weight, len(source), network)
+    return _loader(source, batch_size, seed, loading, weights)
+
+
+def refuse_weights(source: Any, weight: Any) -> None:
+    """Refuse sample weights beside batches that come as they are.
+
+    Raises:
+        ArgumentError: there are weights.
+    """
+    if weight is not None:
+        raise ArgumentError(
+            f"x is a {type(source).__name__}, which is read as it comes, and sample_weight is given.",
+            "the weights in its batches.",
+            "yield (x, y, sample_weight), the third with one number per row of x.",
+        )
 
 
 def _loader(
-    source: Any, batch_size: int, seed: int | None, loading: dict[str, Any], *, trains: bool = False
+    dataset: Any, batch_size: int, seed: int | None, loading: Loading, weights: Weights | None = None
 ) -> DataLoader[Any]:
-    """Make a DataLoader that draws from a generator of its own; the user's order is for training only."""
-    dataset = _Pairs(source) if isinstance(source, tuple) else source
-    arguments: dict[str, Any] = {"batch_size": batch_size, "shuffle": seed is not None}
-    arguments["generator"] = torch.Generator().manual_seed(seed or 0)
-    arguments["collate_fn"] = _Collate()
-    if not trains:
-        loading = {name: value for name, value in loading.items() if name not in ORDERS}
-    if "sampler" in loading or "batch_sampler" in loading:
-        del arguments["shuffle"]
+    """Make a DataLoader that draws from a generator of its own."""
+    arguments: dict[str, Any] = {"batch_size": batch_size, "shuffle": seed is not None, "collate_fn": _Collate()}
+    arguments |= {"generator": torch.Generator().manual_seed(seed or 0), **loading}
+    if "sampler" in loading or "batch_sampler" in loading or isinstance(dataset, IterableDataset):
+        arguments["shuffle"] = None
     if "batch_sampler" in loading:
-        del arguments["batch_size"]
-    return DataLoader(dataset, **{**arguments, **loading})
+        arguments["batch_size"] = 1  # torch's default; the sampler's batches hold
+    if weights is not None:
+        dataset = _Weighed(dataset, weights)
+        arguments["collate_fn"] = _CollateWeighed(arguments["collate_fn"])
+    return DataLoader(dataset, **arguments)
 
 
 class _Collate:
@@ -143,7 +186,7 @@ class _Collate:
         return self.labelled(rows) if any(name in rows[0] for name in LABEL_NAMES) else self.unlabelled(rows)
 
 
-class _Pairs(Dataset[Any]):
+class _Columns(Dataset[Any]):
     """Tensors as a torch Dataset of rows, for users who configure their own DataLoader."""
 
     def __init__(self, data: Any) -> None:
@@ -155,6 +198,29 @@ class _Pairs(Dataset[Any]):
 
     def __getitem__(self, index: int) -> Any:
         return take(self.data, index)
+
+
+class _Weighed(Dataset[Any]):
+    """A data set whose every row comes with its weight."""
+
+    def __init__(self, rows: Any, weights: Weights) -> None:
+        self.rows, self.weights = rows, weights
+
+    def __len__(self) -> int:
+        return len(self.weights)
+
+    def __getitem__(self, index: int) -> Any:
+        return self.rows[index], self.weights[index]
+
+
+class _CollateWeighed:
+    """Batches the rows, and puts their weights behind: (x, y, sample_weight)."""
+
+    def __init__(self, collate: Any) -> None:
+        self.collate = collate
+
+    def __call__(self, rows: list[Any]) -> Any:
+        return *self.collate([row for row, _ in rows]), torch.tensor(np.array([weight for _, weight in rows]))
 
 
 def _classes(y: Any) -> list[int] | None:

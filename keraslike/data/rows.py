@@ -55,6 +55,7 @@ class Rows:
 
     Attributes:
         part: what the rows are called in a note, such as "validation"; empty for those that are trained on.
+        numbers: which of the user's rows these are, after some were taken; None: all, in order.
 
     Raises:
         DataError: the columns have different lengths.
@@ -78,6 +79,7 @@ class Rows:
         self.untyped = untyped
         self.source_columns: SourceColumns = source_columns or {}
         self.part = ""
+        self.numbers: Sequence[int] | None = None
         self._check_lengths()
 
     @property
@@ -105,12 +107,16 @@ class Rows:
     def take(self, indices: Iterable[int]) -> "Rows":
         """Give the rows at `indices`, in that order; lazy columns stay lazy."""
         chosen = [int(index) for index in indices]
-        return self.replaced({name: _take(column, chosen) for name, column in self._columns.items()})
+        rows = self.replaced({name: _take(column, chosen) for name, column in self._columns.items()})
+        rows.numbers = chosen if self.numbers is None else [self.numbers[index] for index in chosen]
+        return rows
 
     def replaced(self, columns: Mapping[str, Sequence[Any]], source_columns: SourceColumns | None = None) -> "Rows":
-        """Give rows with other columns that were read in the same way."""
+        """Give the same rows with other columns, read in the same way."""
         source = self.source_columns if source_columns is None else source_columns
-        return Rows(columns, named=self.named, untyped=self.untyped, source_columns=source)
+        rows = Rows(columns, named=self.named, untyped=self.untyped, source_columns=source)
+        rows.numbers = self.numbers
+        return rows
 
     def as_part(self, part: str) -> "Rows":
         """Give the same rows under a name for notes."""
@@ -130,7 +136,9 @@ class Rows:
             columns: Mapping[str, Sequence[Any]] = {name: _PreparedColumn(self, function, name) for name in names}
         else:
             columns = columns_of([function(number, row) for number, row in enumerate(self)])
-        return Rows(columns, untyped=self.untyped)
+        rows = Rows(columns, untyped=self.untyped)
+        rows.numbers = self.numbers
+        return rows
 
     def _check_lengths(self) -> None:
         lengths = {name: len(column) for name, column in self._columns.items()}

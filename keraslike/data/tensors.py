@@ -37,9 +37,9 @@ def as_tensors(data: Any, network: nn.Module, *, is_target: bool = False) -> Any
     tensor = _tensor(data)
     if tensor.is_floating_point():
         is_cast = not is_target or tensor.dtype == torch.float64
-        return tensor.to(_floating_dtype(network)) if is_cast else tensor
+        return tensor.to(floating_dtype(network)) if is_cast else tensor
     keeps_whole = is_target or _has_embedding(network)
-    return tensor.to(torch.int64) if keeps_whole else tensor.to(_floating_dtype(network))
+    return tensor.to(torch.int64) if keeps_whole else tensor.to(floating_dtype(network))
 
 
 def _is_array(data: Any) -> bool:
@@ -80,7 +80,8 @@ def _numbers(values: Any) -> Any:
         return values
 
 
-def _floating_dtype(network: nn.Module) -> torch.dtype:
+def floating_dtype(network: nn.Module) -> torch.dtype:
+    """Give the type of the network's first parameter that is no integer; torch's default where there is none."""
     parameters = (parameter.dtype for parameter in network.parameters() if parameter.is_floating_point())
     return next(parameters, torch.get_default_dtype())
 

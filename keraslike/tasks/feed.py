@@ -6,14 +6,17 @@ from typing import Any
 
 from torch.utils.data import DataLoader
 
-from keraslike.data.batches import FeatureBatches
+from keraslike.data.budget import EXAMPLES, SortedBatches
 from keraslike.data.dataset import as_dataset
 from keraslike.data.encoding import Features
+from keraslike.data.features import FeatureBatches
 from keraslike.data.labels import Labels
+from keraslike.data.loading import Loading, check_loading_of_task
 from keraslike.data.rows import Rows
 from keraslike.data.splits import as_split, split_of
 from keraslike.data.splitting import split_rows
 from keraslike.data.targets import SINGLE_LABEL, kind_of_targets, require_target
+from keraslike.data.weights import Weights
 from keraslike.engine.random_state import kept
 from keraslike.errors import ArgumentError, LabelError
 from keraslike.tasks.base import Task
@@ -127,16 +130,49 @@ class Feed:
     # Batches
 
     def batches(
-        self, rows: Rows, batch_size: int, *, seed: int | None = None, vary_seed: int = 0, has_notes: bool = True
-    ) -> FeatureBatches:
+        self,
+        rows: Rows,
+        batch_size: int | None,
+        *,
+        seed: int | None = None,
+        vary_seed: int = 0,
+        has_notes: bool = True,
+        budget: int | None = None,
+        sample_weight: Weights | None = None,
+        loading: Loading | None = None,
+    ) -> FeatureBatches | SortedBatches:
         """Encode rows and give them in batches: shuffled by (seed, epoch), or in the order given where seed is None.
 
-        `has_notes=False` is for rows that no fit learns from, or validates on.
+        Args:
+            rows: the rows.
+            batch_size: features per batch; None, with a budget: as many as that allows.
+            seed: as in `FeatureBatches`.
+            vary_seed: as in `FeatureBatches`.
+            has_notes: False for rows that no fit learns from, or validates on.
+            budget: padded tokens at once, to measure or predict: the longest features first, see `SortedBatches`.
+            sample_weight: one weight for each row of the user's data, from `as_weights`; those of `rows` are picked.
+            loading: as in `FeatureBatches`, from `loading_of`.
+
+        Raises:
+            ArgumentError: weights for features that are packed of several rows, or a loading that a task does itself.
         """
+        check_loading_of_task(loading or {})
+        if sample_weight is not None and type(self.task).pack is not Task.pack:
+            raise ArgumentError(
+                "sample_weight is given, and this task packs several rows into one feature.",
+                "weights only where each row stays by itself.",
+                "leave out sample_weight.",
+            )
         with kept():
             features = self.task.pack(self.task.encode_rows(rows) if has_notes else self.encode_unnoted(rows))
         vary = self.task.vary if self.task.varies else None
-        return FeatureBatches(features, self.task.collate, batch_size, seed, vary, vary_seed)
+        known: dict[str, Any] = {"rows_of": range(len(rows)) if rows.numbers is None else rows.numbers}
+        if sample_weight is not None:
+            known["weights"] = sample_weight[[known["rows_of"][feature["row"]] for feature in features]]
+        if budget is not None:
+            return SortedBatches(features, self.task.collate, batch_size, budget, vary, vary_seed, **known)
+        size = batch_size or EXAMPLES
+        return FeatureBatches(features, self.task.collate, size, seed, vary, vary_seed, loading=loading, **known)
 
     def encode_unnoted(self, rows: Rows) -> Features:
         """Encode rows, and forget what the task notes: it would be said at the next fit, once for each batch."""

@@ -9,7 +9,7 @@ import torch
 from torch.utils.data import DataLoader, default_collate
 
 from keraslike.data.arrow import Decode, decoder
-from keraslike.data.batches import FeatureBatch
+from keraslike.data.features import FeatureBatch
 from keraslike.data.labels import Labels
 from keraslike.data.rows import Rows, SourceColumns, columns_of
 from keraslike.data.streams import is_stream, stream
@@ -25,7 +25,8 @@ class LoaderBatches:
     """A user's DataLoader, its own order and batches kept, each batch made one of the task's.
 
     Args:
-        loader: a DataLoader of rows, of columns as torch puts them together, or of padded tensors.
+        loader: a DataLoader of rows, of columns as torch puts them together, or of padded tensors, with
+            `sample_weight` among them where the examples have weights.
         feed: reads the rows.
         has_target: False for predicting: labels are passed over.
         is_learned_from: whether the columns are remembered for later readings.
@@ -81,22 +82,23 @@ class LoaderBatches:
         is_labelled_pair = not self.has_target and len(columns_given) == 3
         return [_Row(row) for row in zip(*columns_given[: 2 if is_labelled_pair else None], strict=True)]
 
-    def _tensor_batch(self, data: Mapping[str, Any]) -> tuple[dict[str, Any], Any]:
+    def _tensor_batch(self, data: Mapping[str, Any]) -> tuple[Any, ...]:
         target = self.feed.columns.get("target", "labels")
         names = [target] if isinstance(target, str) else []
         key = next((name for name in (*names, "labels", "label", "target") if name in data), None)
         if key is None and self.has_target:
             raise DataError("a batch of the loader has no labels.", "a column named labels.", f"it has {list(data)}.")
         known = getattr(getattr(self.feed.task, "tokenizer", None), "model_input_names", None)
-        inputs = {name: value for name, value in data.items() if name != key and (known is None or name in known)}
+        others = {name: value for name, value in data.items() if name not in (key, "sample_weight")}
+        inputs = {name: value for name, value in others.items() if known is None or name in known}
         if key is None or not self.has_target:
             return inputs, None
-        values = data[key]
+        values, weight = data[key], data.get("sample_weight")
         labels: Labels | None = getattr(self.feed.task, "labels", None)
         if labels is not None and torch.is_tensor(values) and values.ndim == 1:
             column = next((name for name in (*names, key, "label", "labels") if name in self._decoders), key)
             values = torch.from_numpy(labels.encode(self._names(column, values)))
-        return inputs, values
+        return (inputs, values) if weight is None else (inputs, values, weight)
 
     def _names(self, column: str, values: Any) -> Any:
         """Give the names of a `ClassLabel` column's ids; any other column as it is.
@@ -126,18 +128,24 @@ class StreamBatches:
     def __init__(self, source: Any, feed: Feed, batch_size: int, seed: int | None, epochs_before: int = 0) -> None:
         self.source, self.feed, self.batch_size, self.seed = source, feed, batch_size, seed
         self.epoch = epochs_before
+        self._drawn = 0  # rows, since the source's first
 
     def __iter__(self) -> Iterator[FeatureBatch]:
         self.epoch += 1
         found: SourceColumns = {}
         rows = self._rows(found)
+        self._drawn = 0 if is_stream(self.source) else self._drawn
         while chunk := list(islice(rows, self.batch_size)):
             if is_stream(self.source):
                 known = Rows(columns_of(chunk), named=False, source_columns=found)
             else:
                 known = self.feed.read(chunk)
             self.feed.remember(known)
-            yield FeatureBatch(self.feed.encode_unnoted(known), self.feed.task.collate)
+            places = range(self._drawn, self._drawn + len(chunk))
+            self._drawn += len(chunk)
+            is_in_order = not is_stream(self.source) or self.seed is None
+            encoded = self.feed.encode_unnoted(known)
+            yield FeatureBatch(encoded, self.feed.task.collate, places if is_in_order else None)
 
     def _rows(self, found: SourceColumns) -> Iterator[Any]:
         """Give the rows of one pass: those of a stream with our column names, those of a generator as they come."""

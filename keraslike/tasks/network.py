@@ -39,8 +39,10 @@ def wrapped(network: nn.Module, task: Task | None) -> nn.Module:
     return ModelWrapper(network)
 
 
-def choose_loss(given: Any, task: Task | None, network: nn.Module) -> Any:
+def choose_loss(given: Any, task: Task | None, network: nn.Module, *, has_own_loss: bool = False) -> Any:
     """Give the loss that the user names; for "auto" the task's, or that of a transformer's own head.
+
+    A model that computes its loss itself needs none: None is given.
 
     Raises:
         ArgumentError: nobody says what the loss of this network is.
@@ -49,6 +51,8 @@ def choose_loss(given: Any, task: Task | None, network: nn.Module) -> Any:
         return given
     if task is not None:
         return task.loss
+    if has_own_loss:
+        return None
     if is_pretrained(network):
         return model_loss
     raise ArgumentError(

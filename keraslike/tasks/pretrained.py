@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from keraslike.calling import nearest
@@ -139,7 +140,7 @@ def load_tokenizer(source: Any) -> Any:
 
 
 def load_network(auto_class: Any, source: Any, **config: Any) -> Loaded:
-    """Read a network with a head of the size wanted.
+    """Read a network with a head of the size wanted, in float32: half-wide weights would lose most small steps.
 
     Args:
         auto_class: one of transformers' Auto classes.
@@ -152,7 +153,12 @@ def load_network(auto_class: Any, source: Any, **config: Any) -> Loaded:
     """
     with _told(source):
         network, info = auto_class.from_pretrained(
-            source, output_loading_info=True, ignore_mismatched_sizes=True, use_safetensors=True, **config
+            source,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,
+            use_safetensors=True,
+            dtype=torch.float32,
+            **config,
         )
     mismatched = [key[0] for key in info["mismatched_keys"]]
     fresh = sorted({*info["missing_keys"], *mismatched})

@@ -6,12 +6,12 @@ from typing import Any, Self
 
 from keraslike.checkpoint import given_again, manifest_of, read_manifest, write_directory
 from keraslike.errors import ArgumentError
+from keraslike.tasks.measuring import MeasuringVerbs
 from keraslike.tasks.naming import task_from_state
 from keraslike.tasks.network import is_pretrained
-from keraslike.tasks.verbs import TaskVerbs
 
 
-class SavingVerbs(TaskVerbs):
+class SavingVerbs(MeasuringVerbs):
     """Saves and loads a model with a task."""
 
     def save(self, directory: str | os.PathLike[str], *, overwrite: bool = False) -> None:

@@ -3,19 +3,25 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from torch import Tensor, nn
 
+from keraslike.data.budget import token_budget
 from keraslike.data.encoding import Feature
+from keraslike.data.loading import loading_of, refuse_loading
+from keraslike.data.plain import refuse_weights
 from keraslike.data.rows import Rows
 from keraslike.data.splits import split_of
 from keraslike.data.streams import is_stream
+from keraslike.data.weights import Weights, as_weights
+from keraslike.engine.device import described
 from keraslike.engine.display import display
 from keraslike.engine.prediction import predict_batches
 from keraslike.engine.random_state import kept
 from keraslike.errors import ArgumentError, DataError
 from keraslike.metrics.reading import probabilities
+from keraslike.recipes.micro_batches import device_type
 from keraslike.recipes.verbs import TrainingVerbs
 from keraslike.tasks.base import Task
 from keraslike.tasks.feed import Feed, rows_for_fit
@@ -45,7 +51,15 @@ class TaskVerbs(TrainingVerbs):
         labels = getattr(self.task, "labels", None)
         return None if labels is None else list(labels.names)
 
-    def predict_logits(self, x: Any, *, batch_size: int = 32, verbose: Any = 0) -> Any:
+    def to(self, device: Any) -> Self:
+        """Move the network, as Poutyne does; before it is built the device is remembered."""
+        if "network" not in vars(self):
+            self._given["device"] = device
+            return self
+        super().to(device)  # type: ignore[no-untyped-call]  # Poutyne is untyped
+        return self
+
+    def predict_logits(self, x: Any, *, batch_size: int | None = None, verbose: Any = 0) -> Any:
         """Give the network's raw scores.
 
         Args:
@@ -62,7 +76,7 @@ class TaskVerbs(TrainingVerbs):
         outputs, _, is_one = self._outputs(x, batch_size, verbose)
         return outputs[0].numpy() if is_one else outputs.numpy()
 
-    def predict_proba(self, x: Any, *, batch_size: int = 32, verbose: Any = 0) -> Any:
+    def predict_proba(self, x: Any, *, batch_size: int | None = None, verbose: Any = 0) -> Any:
         """Give the probability of each label; they add up to 1 unless a text has several labels.
 
         Args:
@@ -85,7 +99,7 @@ class TaskVerbs(TrainingVerbs):
         given = probabilities(outputs, kind).numpy()
         return given[0] if is_one else given
 
-    def _predict_rows(self, x: Any, batch_size: int, verbose: Any) -> Any:
+    def _predict_rows(self, x: Any, batch_size: int | None, verbose: Any) -> Any:
         """Give one result per row; for one text, the result itself."""
         task = self._required_task()
         outputs, features, is_one = self._outputs(x, batch_size, verbose)
@@ -98,7 +112,7 @@ class TaskVerbs(TrainingVerbs):
             return np.asarray(results)
         return results
 
-    def _outputs(self, x: Any, batch_size: int, verbose: Any) -> tuple[Tensor, Sequence[Feature], bool]:
+    def _outputs(self, x: Any, batch_size: int | None, verbose: Any) -> tuple[Tensor, Sequence[Feature], bool]:
         """Give the outputs of all features on the CPU, the features, and whether one single text was given."""
         task, feed = self._required_task(), self._required_feed()
         self._required_blueprint().require()
@@ -108,7 +122,8 @@ class TaskVerbs(TrainingVerbs):
             if is_loader(x):
                 batches: Any = LoaderBatches(x, feed, has_target=False)
                 return predict_batches(self, batches, task.predict_batch, shown), [], False
-            own = feed.batches(self._rows_to_predict(x, is_one), batch_size, has_notes=False)
+            rows = self._rows_to_predict(x, is_one)
+            own = feed.batches(rows, batch_size, has_notes=False, budget=self._token_budget())
             return predict_batches(self, own, task.predict_batch, shown), own.features, is_one
 
     def _rows_to_predict(self, x: Any, is_one: bool) -> Rows:
@@ -138,18 +153,26 @@ class TaskVerbs(TrainingVerbs):
             shuffled = seed if options.get("shuffle", True) else None
             is_endless = bool(options.get("steps_per_epoch")) and not hasattr(x, "__len__") and not isinstance(x, Path)
             if is_loader(x) or is_stream(x) or is_endless:
-                _refuse_beside_batches(x, y=y, validation_split=validation_split or None)
+                refuse_beside_batches(x, y=y, validation_split=validation_split or None)
+                refuse_weights(x, options.get("sample_weight"))
+                refuse_loading(x, loading_of(options))
                 self._settle(rows_of_loader(feed, x))
                 batches: Any = LoaderBatches(x, feed, is_learned_from=True)
                 if not is_loader(x):
                     batches = StreamBatches(x, feed, batch_size, shuffled, epochs_before=len(self.history))
-                valid = self._validation_batches(validation_data, batch_size)
+                valid = self._validation_batches(validation_data, batch_size, options)
             else:
                 known, rows, held = rows_for_fit(feed, x, y, validation_data, validation_split, seed)
                 self._settle(known)
-                is_loaded = is_loader(validation_data)
-                valid = LoaderBatches(validation_data, feed) if is_loaded else held and feed.batches(held, batch_size)
-                batches = feed.batches(rows, batch_size, seed=shuffled, vary_seed=seed)
+                given = options.get("sample_weight")
+                weight = None if given is None else as_weights(given, len(known), self.network)
+                valid = None
+                if held is not None:
+                    valid = self._measured(held, batch_size, options, weight if validation_split else None)
+                elif is_loader(validation_data):
+                    valid = LoaderBatches(validation_data, feed)
+                chosen: dict[str, Any] = {"seed": shuffled, "vary_seed": seed, "loading": loading_of(options)}
+                batches = feed.batches(rows, batch_size, sample_weight=weight, **chosen)
             self._required_blueprint().is_settled = True
         return batches, valid
 
@@ -161,11 +184,21 @@ class TaskVerbs(TrainingVerbs):
         with unchanged_by_errors(*own), blueprint.unchanged_by_errors():
             yield
 
-    def _validation_batches(self, data: Any, batch_size: int) -> Any:
+    def _validation_batches(self, data: Any, batch_size: int, options: dict[str, Any]) -> Any:
         feed = self._required_feed()
         if data is None or is_loader(data):
             return None if data is None else LoaderBatches(data, feed)
-        return feed.batches(feed.pair(data), batch_size)
+        return self._measured(feed.pair(data), batch_size, options)
+
+    def _measured(
+        self, rows: Rows, batch_size: int, options: dict[str, Any], sample_weight: Weights | None = None
+    ) -> Any:
+        """Give validation rows in batches: sorted by length, unless only some of them are asked for."""
+        budget = None if options.get("validation_steps") else self._token_budget()
+        return self._required_feed().batches(rows, batch_size, budget=budget, sample_weight=sample_weight)
+
+    def _token_budget(self) -> int:
+        return token_budget(device_type(self))
 
     def _settle(self, rows: Rows | None) -> None:
         """Bring task, network and model together before learning."""
@@ -177,16 +210,6 @@ class TaskVerbs(TrainingVerbs):
     def _assemble(self, network: nn.Module) -> None:
         raise NotImplementedError("Model knows its constructor's arguments, and assembles itself")
 
-    def _measured_batches(self, x: Any, y: Any, batch_size: int, text: Any, target: Any) -> Any:
-        """Read and encode the data of `evaluate`."""
-        self._required_blueprint().require()
-        feed = self._required_feed().with_columns(text, target)
-        if is_loader(x):
-            _refuse_beside_batches(x, y=y)
-            return LoaderBatches(x, feed)
-        rows = feed.read(split_of(x, "test") if y is None else x, y)
-        return feed.batches(rows, batch_size, has_notes=False)
-
     def _notes(self, seed: int) -> list[str]:
         """Give where and with which seed a task is trained, and what the task has noted."""
         if self.task is None:
@@ -194,7 +217,13 @@ class TaskVerbs(TrainingVerbs):
         notes, self.task.notes = self.task.notes, []
         columns = ", ".join(f"{name}={column!r}" for name, column in self._required_feed().columns.items())
         known = "; ".join(part for part in (self.task.summary, columns) if part)
-        return [f"Training on {self.device} with seed {seed}{f': {known}' if known else ''}.", *notes]
+        first = f"Training on {self._place()} with seed {seed}{f': {known}' if known else ''}."
+        return [first, *self._precision_notes(), *notes]
+
+    def _place(self) -> str:
+        """Say where, and in which numbers, where these are not the usual ones."""
+        is_usual = self.precision.name == "float32"
+        return described(self.device) if is_usual else f"{described(self.device)} in {self.precision.name}"
 
     def _restore(self, reading: dict[str, Any], prepare: Any) -> None:
         """Take up the choices of a saved model."""
@@ -230,7 +259,7 @@ class TaskVerbs(TrainingVerbs):
         """Give the outputs for one batch: the logits of rows with a task, the network's outputs without."""
         if self.task is not None:
             return self.predict_logits(x, batch_size=max(len(x), 1))
-        return super().predict_on_batch(x, **options)
+        return self.predict_generator([x], verbose=0, **options)
 
     def _one_batch(self, rows: Rows) -> Any:
         return next(iter(self._required_feed().batches(rows, len(rows), has_notes=False)))
@@ -255,7 +284,7 @@ class TaskVerbs(TrainingVerbs):
         return self._blueprint
 
 
-def _refuse_beside_batches(x: Any, **given: Any) -> None:
+def refuse_beside_batches(x: Any, **given: Any) -> None:
     """Refuse arguments that a source with an order of its own cannot honour."""
     names = [name for name, value in given.items() if value is not None]
     if names:

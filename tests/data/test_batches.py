@@ -1,85 +1,91 @@
-"""Batches: whole, cut, shuffled."""
+"""Batches of tensors: whole, cut, shuffled."""
 
 import numpy as np
 import pytest
 import torch
+from torch.utils.data import SubsetRandomSampler, WeightedRandomSampler
 
-from keraslike.data.batches import FeatureBatch, FeatureBatches, PairBatch, TensorBatches, as_batch, count_rows, take
-from keraslike.errors import ArgumentError, DataError
+from keraslike.data.batches import PairBatch, TensorBatches, as_batch
+from keraslike.data.cutting import WHOLE, Cut
+from keraslike.data.nested import count_rows
+from keraslike.errors import DataError
 
 X, Y = torch.arange(14.0).reshape(7, 2), torch.arange(7)
-
-
-def collate(features):
-    """Pad to the longest, as a task does."""
-    width = max(len(feature["ids"]) for feature in features)
-    x = [[*feature["ids"], *[0] * (width - len(feature["ids"]))] for feature in features]
-    return {"ids": torch.tensor(x)}, torch.tensor([feature["target"] for feature in features])
-
-
-FEATURES = [{"ids": [1] * length, "target": length} for length in (3, 1, 4, 1, 5)]
+WEIGHTS = torch.arange(7.0) / 7
 
 
 # A batch and its parts
 
 
-@pytest.mark.parametrize(("size", "lengths"), [(None, [7]), (7, [7]), (9, [7]), (3, [3, 3, 1]), (1, [1] * 7)])
-def test_pair_cut_in_parts(size, lengths):
-    """A pair is cut along its first dimension, in order, the last part shorter; together the parts are the whole."""
-    batch = PairBatch(X, Y)
+@pytest.mark.parametrize(
+    ("cut", "lengths"),
+    [
+        (WHOLE, [7]),
+        (Cut(size=7), [7]),
+        (Cut(size=9), [7]),
+        (Cut(size=3), [3, 3, 1]),
+        (Cut(size=1), [1] * 7),
+        (Cut(limit=4), [4, 3]),
+        (Cut(price=1.0), [7]),
+        (Cut(price=1.0, limit=5), [5, 2]),
+    ],
+)
+def test_pair_cut_in_parts(cut, lengths):
+    """A pair is cut by numbers of examples, in order, never for padding; together the parts are the whole."""
+    batch = PairBatch(X, Y, WEIGHTS)
 
-    parts = batch.parts(size)
+    parts = batch.parts(cut)
 
     assert batch.size == 7
-    assert [len(y) for _, y in parts] == lengths
-    assert torch.equal(torch.cat([x for x, _ in parts]), X)
-    assert torch.equal(torch.cat([y for _, y in parts]), Y)
+    assert [part.size for part in parts] == [len(part.y) for part in parts] == lengths
+    assert torch.equal(torch.cat([part.x for part in parts]), X)
+    assert torch.equal(torch.cat([part.y for part in parts]), Y)
+    assert torch.equal(torch.cat([part.weight for part in parts]), WEIGHTS)
+    assert all(part.index is None for part in parts)
 
 
 def test_whole_pair_is_not_copied():
     """A batch that is not cut goes through as the very objects that came."""
-    ((x, y),) = PairBatch(X, Y).parts(None)
+    (part,) = PairBatch(X, Y).parts(WHOLE)
 
-    assert x is X
-    assert y is Y
+    assert part.x is X
+    assert part.y is Y
+    assert part.weight is None
 
 
 @pytest.mark.parametrize(
-    ("x", "lengths"),
-    [
-        ({"a": X, "b": Y}, [3, 3, 1]),
-        ((X, Y), [3, 3, 1]),
-        ([X, {"deep": (Y,)}], [3, 3, 1]),
-        (X.numpy(), [3, 3, 1]),
-    ],
-    ids=["dict", "tuple", "nested", "numpy"],
+    "x", [{"a": X, "b": Y}, (X, Y), [X, {"deep": (Y,)}], X.numpy()], ids=["dict", "tuple", "nested", "numpy"]
 )
-def test_containers_are_cut_inside(x, lengths):
+def test_containers_are_cut_inside(x):
     """Tuples, lists and dicts of tensors or arrays keep their form in every part."""
-    parts = PairBatch(x, Y).parts(3)
+    parts = PairBatch(x, Y).parts(Cut(size=3))
 
-    assert [count_rows(part) for part, _ in parts] == lengths
-    assert {type(part) for part, _ in parts} == {type(x)}
-
-
-@pytest.mark.parametrize(("size", "widths"), [(None, [5]), (2, [3, 4, 5]), (4, [4, 5]), (1, [3, 1, 4, 1, 5])])
-def test_features_are_padded_by_part(size, widths):
-    """Every part of a feature batch is padded to its own longest feature."""
-    batch = FeatureBatch(FEATURES, collate)
-
-    parts = batch.parts(size)
-
-    assert batch.size == 5
-    assert [x["ids"].shape[1] for x, _ in parts] == widths
-    assert torch.cat([y for _, y in parts]).tolist() == [3, 1, 4, 1, 5]
+    assert [count_rows(part.x) for part in parts] == [3, 3, 1]
+    assert {type(part.x) for part in parts} == {type(x)}
 
 
-def test_features_unpack_as_a_pair():
-    """A feature batch unpacks as `x, y`, padded together."""
-    x, y = FeatureBatch(FEATURES, collate)
+def test_padded_tokens_are_counted():
+    """Where a padded batch has an attention mask its tokens are counted, part by part."""
+    mask = torch.tensor([[1, 1, 1, 1], [1, 1, 0, 0], [1, 0, 0, 0]])
 
-    assert x["ids"].shape == (5, 5)
-    assert y.tolist() == [3, 1, 4, 1, 5]
+    parts = PairBatch({"input_ids": mask, "attention_mask": mask}, torch.zeros(3)).parts(Cut(size=2))
+
+    assert [(part.real_tokens, part.sent_tokens) for part in parts] == [(6, 8), (1, 4)]
+
+
+def test_batch_without_tokens():
+    """Where there are no lengths there are no tokens."""
+    (part,) = PairBatch({"a": X}, Y).parts(WHOLE)
+
+    assert (part.real_tokens, part.sent_tokens) == (0, 0)
+
+
+def test_pair_unpacks():
+    """A batch unpacks as `x, y`, also where it has weights."""
+    x, y = PairBatch(X, Y, WEIGHTS)
+
+    assert x is X
+    assert y is Y
 
 
 def test_as_batch():
@@ -89,23 +95,38 @@ def test_as_batch():
     assert as_batch(batch) is batch
     assert as_batch((X, Y)).size == 7
     assert as_batch([X, Y]).size == 7
+    assert as_batch((X, Y)).rows is None
 
 
-@pytest.mark.parametrize("data", [X, {"input_ids": X, "labels": Y}, (X,), "ab"])
+@pytest.mark.parametrize("weight", [WEIGHTS, WEIGHTS.numpy(), WEIGHTS.tolist()], ids=["tensor", "array", "list"])
+def test_as_batch_with_weights(weight):
+    """The third of three is the sample weights, in any container."""
+    (part,) = as_batch((X, Y, weight)).parts(WHOLE)
+
+    assert torch.equal(part.weight, WEIGHTS)
+
+
+def test_as_batch_without_weights():
+    """A third that is None is no weights."""
+    (part,) = as_batch((X, Y, None)).parts(WHOLE)
+
+    assert part.weight is None
+
+
+@pytest.mark.parametrize("weight", [WEIGHTS[:6], WEIGHTS[:, None], 1.0])
+def test_weights_that_do_not_fit(weight):
+    """Sample weights of a loader are one number per example; the error has both shapes."""
+    with pytest.raises(DataError, match=r"sample weights of shape .* for 7 examples"):
+        as_batch((X, Y, weight))
+
+
+@pytest.mark.parametrize("data", [X, {"input_ids": X, "labels": Y}, (X,), (X, Y, X, Y), "ab"])
 def test_what_is_no_pair(data):
-    """What a generator yields must be a pair; the error names its type and a way out."""
+    """What a generator yields must be a pair or have weights; the error names its type and a way out."""
     with pytest.raises(DataError, match=f"yielded a {type(data).__name__}, not a pair") as caught:
         as_batch(data)
 
     assert "TransformerCollator" in caught.value.do
-
-
-def test_named_tuples_are_not_cut():
-    """A named tuple is not cut, and the error says what helps."""
-    with pytest.raises(ArgumentError, match="cannot be cut into micro-batches") as caught:
-        take(torch.nn.utils.rnn.pack_padded_sequence(X[:, :, None], torch.full((7,), 2), batch_first=True), slice(2))
-
-    assert caught.value.do == "set micro_batch_size=None."
 
 
 # Our own batches
@@ -113,10 +134,12 @@ def test_named_tuples_are_not_cut():
 
 def test_tensors_in_their_order():
     """Without a seed the batches follow the rows and are views, not copies."""
-    batches = list(TensorBatches((X, Y), batch_size=3, seed=None))
+    x = torch.arange(160.0).reshape(40, 4)
 
-    assert [y.tolist() for _, y in batches] == [[0, 1, 2], [3, 4, 5], [6]]
-    assert batches[0][0].data_ptr() == X.data_ptr()
+    batches = list(TensorBatches((x, torch.arange(40)), batch_size=16, seed=None))
+
+    assert [y.tolist() for _, y in batches] == [[*range(16)], [*range(16, 32)], [*range(32, 40)]]
+    assert [batch.x.data_ptr() - x.data_ptr() for batch in batches] == [0, 256, 512]
 
 
 @pytest.mark.parametrize("epoch", [1, 2, 9])
@@ -131,6 +154,45 @@ def test_tensors_shuffled(epoch):
     rows = np.random.default_rng((5, epoch)).permutation(7)
     assert torch.cat([y["y"] for _, y in pairs]).tolist() == rows.tolist()
     assert torch.equal(torch.cat([x for x, _ in pairs]), X[rows])
+
+
+@pytest.mark.parametrize("width", [1, 40_000], ids=["many at once", "one at a time"])
+@pytest.mark.parametrize("rows", [1, 31, 400, 401])
+def test_batches_gathered_together(rows, width):
+    """However many batches are gathered at once, each holds the rows that a hand-written loop takes for it."""
+    x, y = torch.arange(rows * 1.0)[:, None].expand(rows, width), torch.arange(rows)
+    chosen = np.random.default_rng((3, 1)).permutation(rows)
+
+    batches = list(TensorBatches((x, y), batch_size=5, seed=3))
+
+    by_hand = [chosen[start : start + 5] for start in range(0, rows, 5)]
+    assert [batch.y.tolist() for batch in batches] == [part.tolist() for part in by_hand]
+    assert [batch.size for batch in batches] == [len(part) for part in by_hand]
+    assert [batch.rows for batch in batches] == [part.tolist() for part in by_hand]
+    assert all(torch.equal(batch.x, x[part]) for batch, part in zip(batches, by_hand, strict=True))
+
+
+def test_weights_stay_with_their_rows():
+    """Sample weights are shuffled with their rows."""
+    batches = TensorBatches((X, Y, WEIGHTS), batch_size=3, seed=5)
+
+    assert all(torch.equal(batch.weight, batch.y / 7) for batch in batches)
+    assert [x.shape[0] for x, _ in batches] == [3, 3, 1]
+
+
+def test_rows_are_those_of_the_user():
+    """Where the rows were split off, the batches name the rows of the user's data."""
+    batches = TensorBatches((X[2:], Y[2:]), batch_size=3, seed=5, rows_of=np.arange(2, 7))
+
+    assert [batch.rows for batch in batches] == [batch.y.tolist() for batch in batches]
+
+
+def test_inputs_alone():
+    """Inputs alone are yielded as they are, several of them too."""
+    batches = list(TensorBatches((X, Y), batch_size=3, seed=None, is_labelled=False))
+
+    assert [type(batch) for batch in batches] == [tuple] * 3
+    assert torch.equal(torch.cat([y for _, y in batches]), Y)
 
 
 def test_arrays_shuffled():
@@ -161,44 +223,39 @@ def test_number_of_batches(rows, size, batches):
     assert len(own) == batches == len(list(own))
 
 
-def test_features_shuffled():
-    """Features are shuffled by the same order as tensors."""
-    batches = FeatureBatches(FEATURES, collate, batch_size=2, seed=5)
-    batches.set_epoch(3)
-
-    lengths = [feature["target"] for batch in batches for feature in batch.features]
-
-    assert lengths == [(3, 1, 4, 1, 5)[row] for row in np.random.default_rng((5, 3)).permutation(5)]
+# A sampler
 
 
-def test_features_in_their_order():
-    """Without a seed features follow each other."""
-    assert [batch.size for batch in FeatureBatches(FEATURES, collate, batch_size=2)] == [2, 2, 1]
+def test_sampler_gives_the_order():
+    """A sampler's places are the order, in any iterable; they may come twice or not at all."""
+    batches = TensorBatches((X, Y), batch_size=2, seed=5, sampler=[6, 0, 6, 6, 3])
+
+    assert [y.tolist() for _, y in batches] == [[6, 0], [6, 6], [3]]
+    assert [batch.rows for batch in batches] == [[6, 0], [6, 6], [3]]
+    assert len(batches) == 3
 
 
-def test_features_that_vary():
-    """A task may change a feature in every epoch, by a generator of (seed, epoch, index) whatever the order."""
+def test_sampler_is_drawn_anew():
+    """Each pass asks the sampler again, and takes just what it gives."""
+    sampler = WeightedRandomSampler([0, 1, 0, 1, 0, 0, 0], num_samples=50, generator=torch.Generator().manual_seed(1))
+    batches = TensorBatches((X, Y), batch_size=8, seed=5, sampler=sampler)
 
-    def vary(feature, generator):
-        return {**feature, "target": int(generator.integers(10**6))}
+    first, second = (torch.cat([y for _, y in batches]).tolist() for _ in range(2))
 
-    def targets(seed, epoch):
-        batches = FeatureBatches(FEATURES, collate, 2, seed, vary, vary_seed=7)
-        batches.set_epoch(epoch)
-        order = range(5) if seed is None else np.random.default_rng((seed, epoch)).permutation(5)
-        drawn = [feature["target"] for batch in batches for feature in batch.features]
-        return [target for _, target in sorted(zip(order, drawn, strict=True))]
-
-    by_hand = [int(np.random.default_rng((7, 2, index)).integers(10**6)) for index in range(5)]
-    assert targets(None, 2) == targets(3, 2) == by_hand
-    assert targets(3, 1) != by_hand
-    assert [feature["target"] for feature in FEATURES] == [3, 1, 4, 1, 5]
+    by_hand = torch.Generator().manual_seed(1)
+    weights = torch.tensor([0.0, 1, 0, 1, 0, 0, 0]).double()
+    assert [first, second] == [torch.multinomial(weights, 50, True, generator=by_hand).tolist() for _ in range(2)]
 
 
-@pytest.mark.parametrize(
-    "data", [(X, Y[:6]), {"a": X, "b": Y[:6]}, [X, (Y, {"c": Y[:6]})]], ids=["tuple", "dict", "nested"]
-)
-def test_lengths_that_differ(data):
-    """Inputs and targets of different lengths are refused, with both lengths."""
-    with pytest.raises(DataError, match=r"different numbers of rows: \[6, 7\]"):
-        count_rows(data)
+def test_sampler_of_a_part():
+    """With a sampler of some rows there are as many batches as these fill."""
+    assert len(TensorBatches((X, Y), batch_size=2, seed=5, sampler=SubsetRandomSampler([0, 3, 4]))) == 2
+
+
+@pytest.mark.parametrize("place", [7, -1])
+def test_sampler_outside_of_the_rows(place):
+    """A place that no row has is refused with its number."""
+    with pytest.raises(DataError, match=f"the index {place}, and there are 7 rows") as caught:
+        list(TensorBatches((X, Y), batch_size=2, seed=None, sampler=[0, place]))
+
+    assert "validation_split" in caught.value.do

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+import torch
 
 from keraslike.data.encoding import Features, Ragged
+from keraslike.data.loader import pad_features
 
 ROWS = [
     {"input_ids": [2, 7, 3], "attention_mask": [1, 1, 1], "target": 0, "row": 0},
@@ -125,3 +127,16 @@ def test_large_numbers_stay_exact():
     features = Features([{"ids": [1, 2]}, {"ids": [2**40, 3]}])
 
     assert list(features[1]["ids"]) == [2**40, 3]
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.int64, np.uint8])
+@pytest.mark.parametrize("lengths", [(3, 1, 2), (2, 2), (0, 1), (4,)])
+def test_flat_columns_are_padded_like_lists(lengths, dtype):
+    """Sequences kept in arrays, as tasks keep their tokens, are padded as the same lists are, masks and labels too."""
+    rows = [{"input_ids": list(range(1, n + 1)), "labels": [2] * n, "label_tags": [1] * n} for n in lengths]
+
+    arrays = [{name: np.array(values, dtype=dtype) for name, values in row.items()} for row in rows]
+
+    found, expected = pad_features(arrays, pad_token_id=9), pad_features(rows, pad_token_id=9)
+    assert found.keys() == expected.keys()
+    assert all(torch.equal(found[name], expected[name]) and found[name].dtype == torch.int64 for name in found)

@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 import torch
 from torch import nn
-from torch.utils.data import DataLoader, Dataset, TensorDataset
+from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
 from keraslike import Model
-from keraslike.data.batches import TensorBatches
+from keraslike.data.batches import TensorBatches, as_batch
 from keraslike.data.plain import evaluation_batches, plain_batches, prediction_batches
 from keraslike.errors import ArgumentError, DataError
 
@@ -233,3 +233,133 @@ def test_no_rows():
     """No rows at all are refused before training."""
     with pytest.raises(DataError, match="there are no rows"):
         batches_of(X[:0], Y[:0])
+
+
+# Sample weights
+
+WEIGHTS = np.arange(20) / 4
+
+
+def weights_by_row(batches):
+    """The weights in the order of the rows."""
+    pairs = [(x, weight) for batch in map(as_batch, batches) for x, weight in zip(batch.x, batch.weight, strict=True)]
+    return {int((x[0] * 20).round()): float(weight) for x, weight in pairs}
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"shuffle": False}, {"dataloader_kwargs": {"drop_last": False}}, {"sampler": range(20)}]
+)
+def test_weights_go_with_their_rows(options):
+    """However the rows are ordered and loaded, each keeps its weight, in the type of the parameters."""
+    batches, _ = batches_of(X, Y, sample_weight=WEIGHTS, **options)
+
+    assert weights_by_row(batches) == dict(enumerate(WEIGHTS))
+    assert as_batch(next(iter(batches))).weight.dtype == torch.float32
+
+
+def test_weights_are_split_with_their_rows():
+    """validation_split takes the weights along into both parts."""
+    train, valid = batches_of(X, Y, split=0.3, sample_weight=WEIGHTS.tolist())
+
+    assert len(weights_by_row(valid)) == 6
+    assert weights_by_row(train) | weights_by_row(valid) == dict(enumerate(WEIGHTS))
+
+
+def test_weights_of_validation_data():
+    """Validation data may bring weights as their third part."""
+    _, valid = batches_of(X, Y, (X, Y, WEIGHTS))
+
+    assert weights_by_row(valid) == dict(enumerate(WEIGHTS))
+
+
+def test_weights_of_a_dataset():
+    """The rows of a torch Dataset are weighed by their index, pairs and dicts alike."""
+    batches, _ = batches_of(TensorDataset(X, Y), sample_weight=WEIGHTS)
+    ((_, labels, weights),) = batches_of(Dicts(), sample_weight=[3, 1, 2])[0]
+
+    assert weights_by_row(batches) == dict(enumerate(WEIGHTS))
+    assert sorted(zip(weights.tolist(), labels.tolist(), strict=True)) == [(1, 1), (2, 0), (3, 0)]
+
+
+@pytest.mark.parametrize(
+    "source", [DataLoader(TensorDataset(X, Y)), (pair for pair in [(X, Y)])], ids=["loader", "generator"]
+)
+def test_weights_beside_batches(source):
+    """Batches that come as they are bring their own weights; the error says how."""
+    with pytest.raises(ArgumentError, match="sample_weight is given") as caught:
+        batches_of(source, sample_weight=WEIGHTS)
+
+    assert caught.value.do.startswith("yield (x, y, sample_weight)")
+
+
+@pytest.mark.parametrize("source", [TensorDataset(X, Y), X], ids=["dataset", "tensors"])
+def test_weights_of_a_wrong_number(source):
+    """There are as many weights as rows."""
+    with pytest.raises(DataError, match=r"shape \(19,\) for 20 rows"):
+        batches_of(source, Y if source is X else None, sample_weight=WEIGHTS[1:])
+
+
+# How batches are loaded
+
+
+@pytest.mark.parametrize("source", [(X, Y), (TensorDataset(X, Y),)], ids=["tensors", "dataset"])
+def test_sampler_gives_the_order(source):
+    """A sampler gives the order of the training rows, of tensors and of a Dataset."""
+    batches, _ = batches_of(*source, sampler=[5, 0, 5, 19])
+
+    assert rows_of(batches) == [5, 0, 5, 19]
+
+
+def test_sampler_leaves_the_validation_alone():
+    """Validation rows come in their order, all of them, whatever orders the training."""
+    _, valid = batches_of(X, Y, split=0.25, sampler=[1, 2], dataloader_kwargs={"drop_last": True})
+
+    assert len(rows_of(valid)) == 5
+
+
+@pytest.mark.parametrize("source", [(X, Y), (TensorDataset(X, Y),)], ids=["tensors", "dataset"])
+def test_workers_give_the_same_batches(source):
+    """Worker processes change how rows are loaded, not which come when."""
+    helped, _ = batches_of(*source, shuffle=False, workers=2)
+
+    assert helped.num_workers == 2
+    assert rows_of(helped) == list(range(20))
+
+
+def test_batch_sampler():
+    """A sampler of whole batches makes the batches."""
+    batches, _ = batches_of(X, Y, dataloader_kwargs={"batch_sampler": [[3, 4], [0]]})
+
+    assert [y.tolist() for _, y in batches] == [[0, 1], [0]]
+
+
+@pytest.mark.parametrize("options", [{"workers": 2}, {"sampler": [0]}, {"dataloader_kwargs": {"timeout": 3}}])
+def test_loading_of_a_loader(options):
+    """A user's DataLoader loads by itself; the error says where the argument goes."""
+    with pytest.raises(ArgumentError, match="x is a DataLoader") as caught:
+        batches_of(DataLoader(TensorDataset(X, Y)), **options)
+
+    assert "where x is made" in caught.value.do
+
+
+def test_loader_validates_beside_workers():
+    """A loader of validation data keeps its own way beside training rows that workers load."""
+    loader = DataLoader(TensorDataset(X, Y))
+
+    assert batches_of(X, Y, loader, workers=1)[1] is loader
+
+
+def test_rows_after_a_split():
+    """Training and validation batches name the rows of the user's data."""
+    for batches in batches_of(X, Y, split=0.3):
+        assert [row for batch in batches for row in batch.rows] == rows_of(batches)
+
+
+def test_stream_of_a_dataset():
+    """A Dataset that can only be iterated over is batched in its own order."""
+
+    class Stream(IterableDataset):
+        def __iter__(self):
+            return zip(X, Y, strict=True)
+
+    assert rows_of(batches_of(Stream())[0]) == list(range(20))

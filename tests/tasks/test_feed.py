@@ -116,3 +116,38 @@ def test_generator_with_steps_equals_rows(tiny_bert: Path):
     weights = weights_after(tiny_bert, (row for row in ROWS), shuffle=False, steps_per_epoch=3)
 
     assert torch.equal(weights, weights_after(tiny_bert, ROWS, shuffle=False))
+
+
+@pytest.mark.parametrize("micro_batch_size", [None, "auto"])
+def test_workers_change_no_bit(tiny_bert: Path, micro_batch_size: Any):
+    """Worker processes that cut and pad give the weights of one process."""
+    helped = weights_after(tiny_bert, ROWS, workers=2, micro_batch_size=micro_batch_size)
+
+    assert torch.equal(helped, weights_after(tiny_bert, ROWS, micro_batch_size=micro_batch_size))
+
+
+def test_sampler_in_the_order_of_shuffling(tiny_bert: Path):
+    """A sampler that gives the order of shuffling gives the weights of shuffling."""
+    sampled = weights_after(tiny_bert, ROWS, sampler=np.random.default_rng((3, 1)).permutation(40).tolist())
+
+    assert torch.equal(sampled, weights_after(tiny_bert, ROWS))
+
+
+def test_rows_without_weight_are_left_out(tiny_bert: Path):
+    """A step whose other rows weigh nothing is the step of the rows that weigh, whatever their common weight."""
+
+    def weights_without_dropout(rows: list[Any], **options: Any) -> torch.Tensor:
+        model = Model(str(tiny_bert), "sgd", task="text-classification", labels=["bad", "good"], device="cpu")
+        for module in model.network.modules():
+            if isinstance(module, torch.nn.Dropout):
+                module.p = 0.0
+        model.fit(rows, epochs=1, seed=3, learning_rate=0.5, shuffle=False, verbose=0, **options)
+        return model.network.classifier.weight.detach()
+
+    weights = [0.0 if row % 4 == 1 else 2.0 for row in range(40)]
+
+    weighed = weights_without_dropout(ROWS, batch_size=16, sample_weight=weights)
+
+    kept = [row for number, row in enumerate(ROWS) if number % 4 != 1]
+    assert torch.allclose(weighed, weights_without_dropout(kept, batch_size=12), atol=1e-6)
+    assert not torch.allclose(weighed, weights_without_dropout(ROWS, batch_size=16), atol=1e-3)

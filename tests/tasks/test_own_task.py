@@ -131,7 +131,7 @@ def test_pack_puts_features_together():
     """`pack` runs after encoding; the batches hold what it gives."""
     batches = Feed(Doubled()).batches(as_dataset(WORDS, targets_of(WORDS)), batch_size=100)
 
-    assert batches.rows == 6
+    assert batches.examples == 6
     assert bytes(int(letter) for letter in batches.features[0]["input_ids"]) == b"onetwo"
 
 
