@@ -8,6 +8,8 @@
     │   └── LabelError                                 a label is unknown, or labels cannot be told
     ├── NotFittedError (ValueError, AttributeError)    the network does not exist yet: fit first, or give labels=
     ├── LoadError (OSError)                            a model, checkpoint or file cannot be read
+    ├── OutOfMemoryError (MemoryError)                 not even one example fits, or the batch must not be cut
+    ├── NonFiniteError (ArithmeticError)               losses or gradients are NaN or Inf, one step after the other
     └── MissingDependencyError (ImportError)           an optional library is not installed
 """
 
@@ -60,6 +62,14 @@ class NotFittedError(KeraslikeError, ValueError, AttributeError):
 
 class LoadError(KeraslikeError, OSError):
     """A model, a checkpoint or a file cannot be found or read."""
+
+
+class OutOfMemoryError(KeraslikeError, MemoryError):
+    """A step needs more memory than there is, and cannot be cut into smaller micro-batches."""
+
+
+class NonFiniteError(KeraslikeError, ArithmeticError):
+    """Losses or gradients were NaN or Inf in one optimizer step after the other; none of them reached the weights."""
 
 
 class MissingDependencyError(KeraslikeError, ImportError):

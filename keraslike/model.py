@@ -2,17 +2,17 @@
 
 import os
 from collections.abc import Sequence
-from typing import Any, Self, Unpack
+from typing import Any, Unpack
 
 from torch import nn
 
 from keraslike.calling import parameters_of
 from keraslike.checks import check_bound, check_callbacks, check_numbers, check_options, missing_attribute
-from keraslike.data.plain import evaluation_batches, plain_batches, prediction_batches
+from keraslike.data.plain import plain_batches, prediction_batches
 from keraslike.engine.random_state import draw_seed, seeded
 from keraslike.losses import as_loss
 from keraslike.metrics import get_metrics
-from keraslike.recipes import EvaluateOptions, FitOptions, Recipe, default_recipe, make_optimizer
+from keraslike.recipes import EvaluateOptions, FitOptions, MicroBatchSize, Recipe, default_recipe, make_optimizer
 from keraslike.tasks import as_task
 from keraslike.tasks.blueprint import UNBUILT, Blueprint
 from keraslike.tasks.feed import Feed
@@ -41,6 +41,9 @@ class Model(SavingVerbs):
         epoch_metrics: Poutyne's epoch metrics.
         device: "auto" (an accelerator where there is one), a string, an int, a `torch.device`, Poutyne's list of GPUs,
             or None to leave the network where it is.
+        precision: "auto" (bf16 for a transformer on an accelerator that has it, else float32), "float32", "bf16" or
+            "fp16".
+        gradient_checkpointing: whether activations are computed twice instead of kept; the weights are the same.
 
     Raises:
         ArgumentError: an argument is misspelt or does not fit.
@@ -67,6 +70,8 @@ class Model(SavingVerbs):
         batch_metrics: Sequence[Any] | None = None,
         epoch_metrics: Sequence[Any] | None = None,
         device: Any = "auto",
+        precision: Any = "auto",
+        gradient_checkpointing: bool = False,
         **misspelt: Any,
     ) -> None:
         check_options(misspelt, (), "Model", parameters_of(Model.__init__))
@@ -74,6 +79,7 @@ class Model(SavingVerbs):
         self.task = as_task(task, labels)
         self._given = {"optimizer": optimizer, "loss_function": loss_function, "metrics": metrics}
         self._given |= {"batch_metrics": batch_metrics, "epoch_metrics": epoch_metrics, "device": device}
+        self._given |= {"precision": precision, "gradient_checkpointing": gradient_checkpointing}
         self._feed = None
         self._blueprint = None
         if self.task is None:
@@ -107,7 +113,7 @@ class Model(SavingVerbs):
         self._bare, self._assembled_for = network, getattr(self.task, "problem_type", None)
         given = self._given
         optimizer = self.optimizer if is_known else make_optimizer(given["optimizer"], whole, self._recipe)
-        loss = choose_loss(given["loss_function"], self.task, network)
+        loss = choose_loss(given["loss_function"], self.task, network, has_own_loss=self.has_own_loss)
         metrics = given["metrics"] if given["metrics"] is not None or self.task is None else self.task.metrics
         problem_type = self._assembled_for or getattr(as_loss(loss), "problem_type", None)
         self.read_outputs = None if self.task is None else self.task.read_outputs
@@ -118,15 +124,9 @@ class Model(SavingVerbs):
             batch_metrics=list(given["batch_metrics"] or []),
             epoch_metrics=[*(given["epoch_metrics"] or []), *get_metrics(metrics, problem_type)],
             device=given["device"],
+            precision=given["precision"],
+            gradient_checkpointing=given["gradient_checkpointing"],
         )
-
-    def to(self, device: Any) -> Self:
-        """Move the network, as Poutyne does; before it is built the device is remembered."""
-        if "network" not in vars(self):
-            self._given["device"] = device
-            return self
-        super().to(device)  # type: ignore[no-untyped-call]  # Poutyne is untyped
-        return self
 
     # fit
 
@@ -139,8 +139,9 @@ class Model(SavingVerbs):
         validation_split: float | None = None,
         epochs: int | None = None,
         batch_size: int = 32,
-        micro_batch_size: int | None = None,
+        micro_batch_size: MicroBatchSize = "auto",
         learning_rate: float | None = None,
+        class_weight: Any = None,
         callbacks: Sequence[Any] | None = None,
         seed: int | None = None,
         verbose: Any = "auto",
@@ -159,8 +160,11 @@ class Model(SavingVerbs):
             epochs: the number of the last epoch. Default: 3 with a task, 1 without.
             batch_size: examples per optimizer step.
             micro_batch_size: examples that go through the network at once; fewer than `batch_size` save memory and
-                change nothing else: the gradient is that of the whole batch. Default: all of them.
+                change nothing else: the gradient is that of the whole batch. "auto" cuts a batch of texts by length
+                where that saves padding, None never. Where memory runs out, batches are cut smaller by themselves.
             learning_rate: the highest rate. Default: that of the optimizer, 5e-5 for transformers.
+            class_weight: how much each label counts in the training loss: "balanced" (rare ones more), a dict by label,
+                or a list in the order of `labels`.
             callbacks: Poutyne's callbacks, or your own derived from `poutyne.Callback`.
             seed: governs head, order and dropout; the same seed gives the same weights. Default: drawn from torch's
                 generator and kept in the history. The caller's random state is put back at the end.
@@ -175,8 +179,9 @@ class Model(SavingVerbs):
             DataError: the data cannot be read, or x and y do not fit together.
         """
         check_options(options, FitOptions.__annotations__, "fit", parameters_of(Model.fit))
-        counts = {"batch_size": batch_size, "micro_batch_size": micro_batch_size, "epochs": epochs}
-        check_numbers({**counts, "learning_rate": learning_rate, "seed": seed, **options})
+        chosen: dict[str, Any] = {"epochs": epochs, "micro_batch_size": micro_batch_size}
+        chosen |= {"learning_rate": learning_rate, "class_weight": class_weight}
+        check_numbers({**chosen, "batch_size": batch_size, "seed": seed, **options})
         seed = draw_seed() if seed is None else seed
         with seeded(seed):
             data = (x, y, validation_data, validation_split, batch_size, seed)
@@ -186,9 +191,7 @@ class Model(SavingVerbs):
                 check_bound(None, [] if "network" in vars(self) else callbacks or [])
                 batches, valid_batches = self._task_batches(*data, options=dict(options))
             callbacks = check_callbacks(callbacks, self.metrics_names, valid_batches is not None)
-            return self._train(
-                batches, valid_batches, epochs, micro_batch_size, learning_rate, callbacks, seed, verbose, dict(options)
-            )
+            return self._train(batches, valid_batches, callbacks, seed, verbose, dict(options), **chosen)
 
     def fit_generator(
         self,
@@ -196,8 +199,9 @@ class Model(SavingVerbs):
         valid_generator: Any = None,
         *,
         epochs: int | None = None,
-        micro_batch_size: int | None = None,
+        micro_batch_size: MicroBatchSize = "auto",
         learning_rate: float | None = None,
+        class_weight: Any = None,
         callbacks: Sequence[Any] | None = None,
         seed: int | None = None,
         verbose: Any = "auto",
@@ -209,22 +213,13 @@ class Model(SavingVerbs):
             ValueError: the model has no optimizer.
         """
         check_options(options, FitOptions.__annotations__, "fit_generator", parameters_of(Model.fit_generator))
-        counts = {"micro_batch_size": micro_batch_size, "epochs": epochs}
-        check_numbers({**counts, "learning_rate": learning_rate, "seed": seed, **options})
+        chosen: dict[str, Any] = {"epochs": epochs, "micro_batch_size": micro_batch_size}
+        chosen |= {"learning_rate": learning_rate, "class_weight": class_weight}
+        check_numbers({**chosen, "seed": seed, **options})
         seed = draw_seed() if seed is None else seed
         callbacks = check_callbacks(callbacks, self.metrics_names, valid_generator is not None)
         with seeded(seed):
-            return self._train(
-                train_generator,
-                valid_generator,
-                epochs,
-                micro_batch_size,
-                learning_rate,
-                callbacks,
-                seed,
-                verbose,
-                dict(options),
-            )
+            return self._train(train_generator, valid_generator, callbacks, seed, verbose, dict(options), **chosen)
 
     # evaluate and predict
 
@@ -233,7 +228,7 @@ class Model(SavingVerbs):
         x: Any,
         y: Any = None,
         *,
-        batch_size: int = 32,
+        batch_size: int | None = None,
         return_dict: bool | None = None,
         verbose: Any = "auto",
         **options: Unpack[EvaluateOptions],
@@ -243,7 +238,8 @@ class Model(SavingVerbs):
         Args:
             x: as in `fit`.
             y: as in `fit`.
-            batch_size: examples that go through the network at once; it changes no result.
+            batch_size: examples that go through the network at once, at most; it changes no result. Default: with a
+                task as many as a budget of tokens allows, else 32.
             return_dict: whether a dict is given. Default: with a task.
             verbose: as in `fit`.
             options: the rarer arguments, see `EvaluateOptions`.
@@ -257,25 +253,17 @@ class Model(SavingVerbs):
             DataError: the data cannot be read, or x and y do not fit together.
         """
         check_options(options, EvaluateOptions.__annotations__, "evaluate", parameters_of(Model.evaluate))
-        ours = ("text", "target", "dataloader_kwargs")
-        wants: dict[str, Any] = {name: value for name, value in options.items() if name not in ours}
-        if self.task is not None:
-            batches = self._measured_batches(x, y, batch_size, options.get("text"), options.get("target"))
-        else:
-            loading = options.get("dataloader_kwargs")
-            batches = evaluation_batches(x, y, batch_size=batch_size, network=self.network, loading=loading)
-        if return_dict is False or (return_dict is None and self.task is None):
-            return self.evaluate_generator(batches, verbose=verbose, **wants)
-        check_options({name: True for name in wants if name.startswith("return_")}, (), "evaluate as a dict")
-        values = self.evaluate_generator(batches, verbose=verbose, **{**wants, "return_dict_format": True})
-        return {name.removeprefix("test_"): float(value) for name, value in values.items() if name != "time"}
+        as_dict = self.task is not None if return_dict is None else return_dict
+        if as_dict:
+            check_options({name: True for name in options if name.startswith("return_")}, (), "evaluate as a dict")
+        return self._evaluate(x, y, batch_size, verbose, options, as_dict=as_dict)
 
-    def predict(self, x: Any, *, batch_size: int = 32, verbose: Any = 0, **options: Any) -> Any:
+    def predict(self, x: Any, *, batch_size: int | None = None, verbose: Any = 0, **options: Any) -> Any:
         """Give an answer for every row.
 
         Args:
             x: what `fit` takes, without targets; with a task also one text (`str`), or a `Path` to a file.
-            batch_size: examples that go through the network at once; it changes no result.
+            batch_size: as in `evaluate`.
             verbose: as in `fit`; silent by default.
             options: without a task, Poutyne's further arguments (callbacks, convert_to_numpy, progress_options).
 
@@ -289,7 +277,7 @@ class Model(SavingVerbs):
         if self.task is not None:
             check_options(options, (), "predict", parameters_of(Model.predict))
             return self._predict_rows(x, batch_size, verbose)
-        batches = prediction_batches(x, batch_size=batch_size, network=self.network)
+        batches = prediction_batches(x, batch_size=batch_size or 32, network=self.network)
         return self.predict_generator(batches, verbose=verbose, **options)
 
 

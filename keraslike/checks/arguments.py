@@ -35,6 +35,12 @@ OTHER_WORDS = {
     "lr_scheduler": "schedule",
     "warmup_ratio": "warmup",
     "warmup_steps": "warmup",
+    "class_weights": "class_weight",
+    "sample_weights": "sample_weight",
+    "num_workers": "workers",
+    "dataloader_num_workers": "workers",
+    "train_sampler": "sampler",
+    "physical_batch_size": "micro_batch_size",
     "accumulate_grad_batches": "gradient_accumulation_steps",
     "random_state": "seed",
     "test_size": "validation_split",
@@ -55,23 +61,26 @@ ELSEWHERE = {
     "compute_metrics": ("", "write Model(..., metrics=[...])."),
     "metrics": ("", "write Model(..., metrics=[...])."),
     "problem_type": ("", "write Model(..., task=TextClassification(problem_type=...))."),
+    "precision": ("", "write Model(..., precision=...)."),
+    "mixed_precision": ("", "write Model(..., precision=...)."),
+    "fp16": ("", 'write Model(..., precision="fp16").'),
+    "bf16": ("", 'write Model(..., precision="bf16").'),
+    "gradient_checkpointing": ("", "write Model(..., gradient_checkpointing=True)."),
+    "gradient_checkpointing_enable": ("", "write Model(..., gradient_checkpointing=True)."),
+    "class_weight": ("fit", "write fit(..., class_weight=...)."),
+    "sample_weight": ("fit", "write fit(..., sample_weight=...)."),
+    "micro_batch_size": ("fit", "write fit(..., micro_batch_size=...)."),
     "return_proba": ("", "write predict_proba(x)."),
 }
 """Arguments that stand in another verb, or under another name there: the verb, and what to write."""
 
 STOPPING = "callbacks=[poutyne.EarlyStopping(monitor='val_loss', patience=3)] does it."
-WEIGHTING = "Model(..., loss_function=torch.nn.CrossEntropyLoss(weight=torch.tensor([...]))) does it."
 
 LATER = {
     "early_stop": STOPPING,
     "early_stopping": STOPPING,
-    "class_weight": WEIGHTING,
-    "sample_weight": None,
     "checkpoint": "callbacks=[poutyne.ModelCheckpoint(...)] keeps the weights.",
     "resume": None,
-    "precision": None,
-    "fp16": None,
-    "bf16": None,
     "freeze": "set requires_grad=False on the parameters of a loaded network.",
     "layer_decay": None,
     "label_smoothing": "Model(..., loss_function=torch.nn.CrossEntropyLoss(label_smoothing=0.1)) does it.",
@@ -95,7 +104,7 @@ SIZES = ("learning_rate", "weight_decay", "clip_norm")
 
 HINTS = {
     "initial_epoch": "epochs are counted from 1, as in Poutyne: write 1 for Keras' 0.",
-    "micro_batch_size": "leave it out to send every batch through the network at once.",
+    "micro_batch_size": 'write micro_batch_size="auto", or None to send every batch through at once.',
 }
 
 
@@ -134,12 +143,17 @@ def check_numbers(counts: Mapping[str, Any]) -> None:
     """
     for name in COUNTS:
         value = counts.get(name)
+        if name == "micro_batch_size" and isinstance(value, str) and value == "auto":
+            continue
         if value is not None and not _is_count(value):
             raise ArgumentError(f"{name}={value!r} is not a count.", "an int of at least 1.", HINTS.get(name))
     for name in SIZES:
         value = counts.get(name)
         if value is not None and not (isinstance(value, (int, float)) and value >= 0):
             raise ArgumentError(f"{name}={value!r} is no size.", "a number of at least 0, or None.")
+    workers = counts.get("workers")
+    if workers is not None and not (_is_count(workers) or (workers == 0 and not isinstance(workers, bool))):
+        raise ArgumentError(f"workers={workers!r} is not a number of processes.", "an int of at least 0.")
     seed = counts.get("seed")
     if seed is not None and not (isinstance(seed, int) and 0 <= seed < 2**32):
         raise ArgumentError(f"seed={seed!r} is no seed.", "an int from 0 to 4,294,967,295.", "write seed=42.")

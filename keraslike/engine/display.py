@@ -5,6 +5,7 @@ from typing import Any
 from poutyne import ProgressionCallback
 
 from keraslike.engine.bridge import Engine
+from keraslike.engine.prediction import predict_as_poutyne
 from keraslike.engine.random_state import kept
 from keraslike.tracking.progress import Progress
 from keraslike.tracking.screen import Screen
@@ -58,9 +59,14 @@ class Displayed(Engine):
         """
         shown = display(verbose, progress_options)
         with kept(), self.sums_forgotten_on_error():
-            return super().evaluate_generator(
+            answer: Any = super().evaluate_generator(
                 generator, verbose=False, callbacks=[*shown, *(callbacks or [])], **options
             )
+        scalars = self.take_scalars()
+        if options.get("return_dict_format"):
+            logs: Any = answer[0] if isinstance(answer, tuple) else answer
+            logs.update({f"test_{name}": value for name, value in scalars.items()})
+        return answer
 
     def predict_generator(
         self,
@@ -85,6 +91,4 @@ class Displayed(Engine):
         """
         shown = display(verbose, progress_options)
         with kept():
-            return super().predict_generator(
-                generator, verbose=False, callbacks=[*shown, *(callbacks or [])], **options
-            )
+            return predict_as_poutyne(self, generator, [*shown, *(callbacks or [])], **options)

@@ -6,136 +6,247 @@ over the whole step, however it was cut. A step of one part back-propagates the 
 bits of a hand-written loop.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-import torch
-from poutyne import get_batch_size
-from torch import Tensor
+from torch import Tensor, nn
 
-from keraslike.data.batches import Batch, Pair
+from keraslike.data.batches import Batch, Part
+from keraslike.data.cutting import Cut
+from keraslike.engine.joining import detached, joined
+from keraslike.engine.precision import Precision
 from keraslike.engine.shapes import matched
 from keraslike.losses.base import Loss
+from keraslike.losses.function import read_value
+from keraslike.losses.sums import sum_dtype
 
 Count = int | float | Tensor
+Scalars = dict[str, tuple[Any, Any]]
 
 
 class Network(Protocol):
     """What this file asks of the model."""
 
+    network: nn.Module
+    optimizer: Any
     loss_function: Any
+    precision: Precision
+    takes_inputs: bool
+
+    @property
+    def has_own_loss(self) -> bool:
+        """Whether `compute_loss` is the model's own."""
+        ...
+
+    @property
+    def is_on_accelerator(self) -> bool:
+        """Whether batches have to be moved off the CPU."""
+        ...
 
     def forward_pass(self, x: Any) -> Any:
         """Send inputs through the network."""
         ...
 
-    def preprocess_input(self, x: Any, y: Any) -> tuple[Any, Any]:
+    def send(self, data: Any) -> Any:
         """Make tensors of arrays and move them to the network's device."""
         ...
 
+    def compute_loss(self, outputs: Any, batch: Part) -> Any:
+        """Give the loss of a part."""
+        ...
 
-@dataclass
+
+@dataclass(slots=True)
+class Prepared:
+    """A batch that is cut, counted and on the network's device.
+
+    Args:
+        number: of the batch, from 1.
+        batch: the batch itself, to be cut again where that is needed.
+        cut: how it was cut.
+        parts: its parts.
+        counts: what the mean of the loss is over, of each part; examples for a bare function.
+    """
+
+    number: int
+    batch: Batch
+    cut: Cut
+    parts: list[Part]
+    counts: list[Count]
+
+
+@dataclass(slots=True)
+class Term:
+    """What one part gave: what to back-propagate, its sum, the sum's count, and further named (sum, count)."""
+
+    value: Tensor
+    total: Any
+    count: Count
+    scalars: Scalars
+
+
+@dataclass(slots=True)
 class Learned:
-    """What one batch gave: its mean loss, the outputs and targets in the batch's order, and its size in examples."""
+    """What one batch gave: sum and count of its loss, outputs, targets and inputs in the batch's order, its size."""
 
-    loss: Tensor
+    total: Any
+    count: Count
     outputs: Any
     targets: Any
+    inputs: Any
     size: int
+    scalars: Scalars = field(default_factory=dict)
+
+    @property
+    def loss(self) -> Any:
+        """The mean loss of the batch; its sum, 0, where nothing counts."""
+        if isinstance(self.count, Tensor):
+            return self.total / self.count.clamp_min(1e-30)
+        return self.total / self.count if self.count else self.total
+
+    def means(self) -> dict[str, Any]:
+        """Give the further named scalars of the batch."""
+        return {name: total / count for name, (total, count) in self.scalars.items()}
 
 
-def prepare(model: Network, batch: Batch, micro_batch_size: int | None) -> list[Pair]:
-    """Cut a batch into its parts, each on the network's device."""
-    return [model.preprocess_input(x, y) for x, y in batch.parts(micro_batch_size)]
+def prepare(model: Network, number: int, batch: Batch, cut: Cut) -> Prepared:
+    """Cut a batch, count its items where the data are, so that no accelerator is waited for, and move it."""
+    parts = batch.parts(cut)
+    counts = [_count(model, part) for part in parts]
+    for part in parts:
+        part.x, part.y = model.send(part.x), model.send(part.y)
+        if part.weight is not None:
+            part.weight = model.send(part.weight)
+    return Prepared(number, batch, cut, parts, counts)
 
 
-def count_items(loss_function: Any, parts: list[Pair]) -> Count:
-    """Count what the mean of the loss is over: items for a loss that counts, examples for a bare function."""
-    counts: list[Count] = [loss_function.count(y) for _, y in parts] if isinstance(loss_function, Loss) else []
-    return sum(counts) if counts else sum(get_batch_size(x, y) for x, y in parts)
+def _count(model: Network, part: Part) -> Count:
+    loss = model.loss_function
+    if not isinstance(loss, Loss):
+        return part.size
+    count: Count = loss.count_of(part.x, part.y, part.weight)
+    return count.item() if isinstance(count, Tensor) and count.is_cpu else count
 
 
-def add_gradients(model: Network, parts: list[Pair], step_count: Count | None) -> Learned:
+def step_count(model: Network, batches: Sequence[Prepared]) -> Count | None:
+    """Give what the loss of an optimizer step is divided by; None where the loss's own mean of one part is it."""
+    if len(batches) == 1 and len(batches[0].parts) == 1 and batches[0].parts[0].weight is None:
+        return None
+    if getattr(model.loss_function, "is_sum", False):
+        return 1
+    return sum(count for prepared in batches for count in prepared.counts)
+
+
+def add_gradients(model: Network, prepared: Prepared, divisor: Count | None) -> Learned:
     """Run forward and backward for every part of a batch; the gradients are added to those that are there.
 
     Args:
         model: the model that learns.
-        parts: the batch, from `prepare`.
-        step_count: what the mean of the whole optimizer step is over; None where this batch is the whole step and has
-            one part only, which then back-propagates the loss's own mean.
+        prepared: the batch.
+        divisor: from `step_count`.
     """
-    learned = []
-    for x, y in parts:
-        outputs = model.forward_pass(x)
-        targets = matched(outputs, y)
-        value, total, count = _loss_of(model.loss_function, outputs, targets, get_batch_size(x, y), step_count)
-        value.backward()
-        learned.append((outputs if len(parts) == 1 else detached(outputs), targets, total, count))
-    total = torch.stack([part[2] for part in learned]).sum() if len(learned) > 1 else learned[0][2]
-    items: Count = sum(part[3] for part in learned)
-    if isinstance(model.loss_function, Loss):
-        model.loss_function.add(total, items)
-    outputs = join([part[0] for part in learned])
-    targets = join([part[1] for part in learned])
-    return Learned(_mean(total, items), outputs, targets, sum(get_batch_size(x, y) for x, y in parts))
+    terms, outputs, targets = [], [], []
+    is_whole = len(prepared.parts) == 1
+    for part, count in zip(prepared.parts, prepared.counts, strict=True):
+        output = model.forward_pass(part.x)
+        part.y = matched(output, part.y)
+        term = loss_of(model, output, part, count, divisor)
+        model.precision.scaled(term.value).backward()
+        terms.append(term)
+        outputs.append(output if is_whole else detached(output))
+        targets.append(part.y)
+    return learned_of(model, prepared, terms, outputs, targets)
 
 
-def _loss_of(
-    loss_function: Any, outputs: Any, y: Any, examples: int, step_count: Count | None
-) -> tuple[Tensor, Tensor, Count]:
-    """Give what to back-propagate, the part's sum, and the part's count."""
-    if isinstance(loss_function, Loss):
-        count = loss_function.count(y)
-        if step_count is None and count > 0:  # note: waits for the device where the count is a tensor
-            mean = loss_function.mean(outputs, y)
-            return mean, mean.detach() * count, count
-        total = loss_function.total(outputs, y)
-        return total / (step_count if step_count is not None and step_count > 0 else 1), total.detach(), count
-    # A bare function gives a mean over examples; as an object of Poutyne's it keeps its own sums.
-    mean = loss_function(outputs, y)
-    value = mean if step_count is None else mean * (examples / step_count)
-    return value, mean.detach() * examples, examples
+def learned_of(
+    model: Network, prepared: Prepared, terms: list[Term], outputs: list[Any], targets: list[Any]
+) -> Learned:
+    """Put together what the parts of a batch gave."""
+    if len(terms) == 1 and prepared.parts[0].index is None:
+        (term,), (part,) = terms, prepared.parts
+        return Learned(term.total, term.count, outputs[0], targets[0], part.x, part.size, term.scalars)
+    count: Count = sum(term.count for term in terms)
+    places = [part.index for part in prepared.parts]
+    inputs = joined([part.x for part in prepared.parts], places, 0) if model.takes_inputs else None
+    return Learned(
+        sum(term.total for term in terms),
+        count,
+        joined(outputs, places, 0),
+        joined(targets, places, -100),
+        inputs,
+        sum(part.size for part in prepared.parts),
+        _added(term.scalars for term in terms),
+    )
 
 
-def _mean(total: Tensor, count: Count) -> Tensor:
-    if isinstance(count, Tensor):
-        return total / count.clamp_min(torch.finfo(total.dtype).tiny)
-    return total / count if count else total
+def _added(scalars_of_parts: Any) -> Scalars:
+    sums: Scalars = {}
+    for scalars in scalars_of_parts:
+        for name, (total, count) in scalars.items():
+            before = sums.get(name, (0, 0))
+            sums[name] = (before[0] + total, before[1] + count)
+    return sums
 
 
-def detached(outputs: Any) -> Any:
-    """Give the outputs without their graph."""
-    if isinstance(outputs, Tensor):
-        return outputs.detach()
-    if isinstance(outputs, Mapping):
-        return _same_kind(outputs, {key: detached(value) for key, value in outputs.items()})
-    if isinstance(outputs, tuple) and hasattr(outputs, "_fields"):
-        return type(outputs)(*(detached(value) for value in outputs))
-    if isinstance(outputs, (tuple, list)):
-        return type(outputs)(detached(value) for value in outputs)
-    return outputs
+def loss_of(model: Network, outputs: Any, part: Part, count: Count, divisor: Count | None) -> Term:
+    """Give the loss of a part, ready to be back-propagated.
 
-
-def join(parts: list[Any]) -> Any:
-    """Put the outputs (or targets) of the parts together again, in the batch's order.
-
-    Tensors are joined along the first dimension; what has none (a loss among the outputs) is taken from the last part.
+    Args:
+        model: the model.
+        outputs: of the network for this part.
+        part: the part.
+        count: its own count.
+        divisor: what the sums of the step are divided by; None: the part is the whole step.
     """
-    first = parts[0]
-    if len(parts) == 1:
-        return first
-    if isinstance(first, Tensor):
-        return torch.cat(parts) if first.ndim else parts[-1]
-    if isinstance(first, Mapping):
-        return _same_kind(first, {key: join([part[key] for part in parts]) for key in first})
-    if isinstance(first, (tuple, list)):
-        joined = [join(list(values)) for values in zip(*parts, strict=True)]
-        return type(first)(*joined) if hasattr(first, "_fields") else type(first)(joined)
-    return parts[-1]
+    loss = model.loss_function
+    if model.has_own_loss or not isinstance(loss, Loss):
+        return _loss_of_function(model, outputs, part, count, divisor)
+    if divisor is None and not loss.is_sum and _is_counted(count):
+        mean = loss.mean_of(outputs, part.x, part.y)
+        return Term(mean, read(mean) * count, count, {})
+    total = loss.total_of(outputs, part.x, part.y, part.weight)
+    value = total if divisor is None or not _is_counted(divisor) else total / divisor
+    return Term(value, read(total), count, {})
 
 
-def _same_kind(outputs: Any, values: dict[str, Any]) -> Any:
-    """Keep the class of transformers' outputs, whose fields are read as attributes too."""
-    kind: Any = type(outputs)
-    return kind(**values) if hasattr(kind, "__dataclass_fields__") else values
+def _loss_of_function(model: Network, outputs: Any, part: Part, count: Count, divisor: Count | None) -> Term:
+    """Give the loss of a function, which is a mean: over the examples, or over what it says itself."""
+    if model.has_own_loss:
+        given = read_value(model.compute_loss(outputs, part), "compute_loss")
+    else:
+        given = model.loss_function.value_of(outputs, part.x, part.y, part.weight)
+    scalars = {
+        name: (total * part.size, part.size) if own is None else (total, own)
+        for name, (total, own) in given.scalars.items()
+    }
+    if given.count is None:
+        value = given.loss if divisor is None else given.loss * (count / divisor)
+        return Term(value, read(given.loss) * count, count, scalars)
+    own_divisor = given.count if divisor is None else divisor
+    value = given.loss / own_divisor if _is_counted(own_divisor) else given.loss
+    return Term(value, read(given.loss), given.count, scalars)
+
+
+def rescale(model: Network, divisor: Count | None, counts: Sequence[Count]) -> None:
+    """Multiply the gradients once where a function has counted otherwise than what they were divided by."""
+    if divisor is None:
+        return
+    total = sum(read(count) if isinstance(count, Tensor) else count for count in counts)
+    if (not isinstance(total, Tensor) and total == divisor) or not _is_counted(total):
+        return
+    ratio = divisor / (total.to(sum_dtype(total)) if isinstance(total, Tensor) else total)
+    for group in model.optimizer.param_groups:
+        for parameter in group["params"]:
+            if parameter.grad is not None:
+                parameter.grad.mul_(ratio)
+
+
+def _is_counted(count: Count) -> bool:
+    """Tell whether anything counts; of data that lie on an accelerator this waits for it."""
+    return bool(count > 0)
+
+
+def read(value: Tensor) -> Any:
+    """Give a value as a Python number where that costs nothing, on the CPU; elsewhere as it is, without its graph."""
+    return value.item() if value.is_cpu else value.detach()

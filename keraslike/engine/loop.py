@@ -11,9 +11,14 @@ import torch
 from poutyne.framework.iterators import StepIterator
 from torch.optim.lr_scheduler import LRScheduler
 
-from keraslike.data.batches import Batch, OwnBatches, as_batch
+from keraslike.data.batches import OwnBatches, as_batch
 from keraslike.engine import gradients
+from keraslike.engine.finite import StepGuard, Taken
+from keraslike.engine.gradients import Prepared
+from keraslike.engine.memory import Undo
 from keraslike.engine.random_state import Aside, kept
+from keraslike.engine.step import Cutting, Step
+from keraslike.engine.transfer import look_ahead
 from keraslike.errors import DataError
 from keraslike.tracking.history import History
 from keraslike.tracking.logs import BatchLogs
@@ -25,8 +30,6 @@ if TYPE_CHECKING:
 class Learner(gradients.Network, Protocol):
     """What the loop asks of the model."""
 
-    network: torch.nn.Module
-    optimizer: torch.optim.Optimizer
     batch_metrics_names: list[str]
     epoch_metrics_names: list[str]
     stop_training: bool
@@ -35,12 +38,16 @@ class Learner(gradients.Network, Protocol):
         """Set training or evaluation mode, and put the old one back."""
         ...
 
-    def measure(self, outputs: Any, targets: Any) -> Iterable[float]:
-        """Update the metrics with one batch and give the batch metrics."""
+    def keep(self, learned: gradients.Learned) -> Iterable[float]:
+        """Add a batch to the sums of loss and metrics, and give the batch metrics."""
         ...
 
     def epoch_values(self) -> dict[str, float]:
         """Give loss and metrics of the epoch, and start them anew."""
+        ...
+
+    def take_scalars(self) -> dict[str, float]:
+        """Give the further named scalars of loss and metrics, and start them anew."""
         ...
 
     def run_validation(self, steps: Any, callbacks: "CallbackList") -> None:
@@ -56,26 +63,38 @@ class Run:
     valid_batches: Iterable[Any] | None
     callbacks: "CallbackList"
     history: History
+    cutting: Cutting
     epochs: int
     initial_epoch: int = 1
     steps_per_epoch: int | None = None
     validation_steps: int | None = None
     batches_per_step: int = 1
-    micro_batch_size: int | None = None
     clip_norm: float | None = None
     schedule: Callable[[torch.optim.Optimizer], LRScheduler] | None = None
     epochs_before: int = 0
     aside: Aside = field(default_factory=Aside)
 
-    def batches_of(self, epoch: int) -> Iterator[tuple[int, Batch]]:
-        """Number the batches of one epoch from 1; a user's own iterator is advanced beside the random state."""
+    def batches_of(self, epoch: int, model: Learner) -> Iterator[Prepared]:
+        """Number the batches of one epoch from 1, cut them and move them to the device.
+
+        A user's own iterator is advanced beside the random state, and never ahead of the step that needs its batch.
+        """
+        is_ahead = False
         if isinstance(self.batches, OwnBatches):
             self.batches.set_epoch(self.epochs_before + epoch - self.initial_epoch + 1)
-        return ((n, as_batch(data)) for n, data in _numbered(self.beside(self.batches), self.steps_per_epoch))
+            self.batches.cut = self.cutting.cut  # for workers, which prepare the parts
+            is_ahead = model.is_on_accelerator
+        numbered = _numbered(self.beside(self.batches), self.steps_per_epoch)
+        return look_ahead(numbered, lambda item: self._prepare(item, model), ahead=is_ahead)
+
+    def _prepare(self, item: tuple[int, Any], model: Learner) -> Prepared:
+        number, data = item
+        return gradients.prepare(model, number, as_batch(data), self.cutting.cut)
 
     def beside(self, batches: Iterable[Any]) -> Iterable[Any]:
         """Give our own batches as they are, and a user's so that they draw nothing from the random state."""
-        return batches if isinstance(batches, OwnBatches) else _Advanced(batches, self.aside)
+        is_ours = isinstance(batches, OwnBatches) and batches.sampler is None
+        return batches if is_ours else _Advanced(batches, self.aside)
 
 
 class _Advanced:
@@ -107,20 +126,26 @@ def train(model: Learner, run: Run) -> None:
             for each optimizer step (one batch, or batches_per_step of them)
                 clear the gradients
                 for each micro-batch of each batch: forward, loss, backward
+                    (where memory runs out: put all back, and again with micro-batches of half the size)
                 callbacks look at the gradients, or change them     (on_backward_end)
                 clip the gradients, change the weights, move the learning rate
+                    (unless a loss or a gradient is not finite)
             validate
             the epoch's row goes into the history
     """
     schedule = run.schedule(model.optimizer) if run.schedule is not None else None
+    undo = Undo(model.network, model.optimizer)
+    guard = StepGuard(model, undo, run.clip_norm, run.history, schedule, run.cutting.say)
     run.callbacks.on_train_begin({})
     for epoch in range(run.initial_epoch, run.epochs + 1):
         run.callbacks.on_epoch_begin(epoch, {})
         began = time.perf_counter()
+        undo.watch()
         with model.in_mode(training=True):
-            for batches in _grouped(run.batches_of(epoch), run.batches_per_step):
-                _take_step(model, run, batches, schedule)
-        row = {"epoch": epoch, "time": 0.0, **model.epoch_values()}
+            for batches in _grouped(run.batches_of(epoch, model), run.batches_per_step):
+                _take_step(model, run, epoch, Step(model, batches, run.cutting, undo), guard)
+            guard.settle()
+            row = {"epoch": epoch, "time": 0.0, **model.epoch_values()}
         with kept():
             row |= validate(model, run)
         row["time"] = time.perf_counter() - began
@@ -132,34 +157,25 @@ def train(model: Learner, run: Run) -> None:
     run.callbacks.on_train_end({})
 
 
-def _take_step(model: Learner, run: Run, batches: list[tuple[int, Batch]], schedule: LRScheduler | None) -> None:
+def _take_step(model: Learner, run: Run, epoch: int, step: Step, guard: StepGuard) -> None:
     """Change the weights once, by the mean gradient of all the batches."""
-    model.optimizer.zero_grad()
-    parts_of = [gradients.prepare(model, batch, run.micro_batch_size) for _, batch in batches]
-    is_whole = len(batches) == 1 and len(parts_of[0]) == 1
-    count = None if is_whole else sum(gradients.count_items(model.loss_function, parts) for parts in parts_of)
-    for (number, _), parts in zip(batches, parts_of, strict=True):
-        run.callbacks.on_train_batch_begin(number, {})
+    losses = []
+    for place, batch in enumerate(step.batches):
+        run.callbacks.on_train_batch_begin(batch.number, {})
         began = time.perf_counter()
-        learned = gradients.add_gradients(model, parts, count)
-        metrics = model.measure(learned.outputs, learned.targets)
-        if parts is parts_of[-1]:
-            run.callbacks.on_backward_end(number)
-            change_weights(model, run.clip_norm)
-            run.history.learning_rates.append(model.optimizer.param_groups[0]["lr"])
-            if schedule is not None:
-                schedule.step()
-        times = {"batch": number, "size": learned.size, "time": time.perf_counter() - began}
-        values = zip(model.batch_metrics_names, metrics, strict=True)
-        logs: Any = BatchLogs({**times, "loss": learned.loss, **dict(values)})
-        run.callbacks.on_train_batch_end(number, logs)
-
-
-def change_weights(model: Learner, clip_norm: float | None) -> None:
-    """Clip the gradients to a total norm of at most `clip_norm`, then take the optimizer's step."""
-    if clip_norm is not None:
-        torch.nn.utils.clip_grad_norm_(model.network.parameters(), clip_norm)
-    model.optimizer.step()
+        learned = step.learn(place)
+        metrics = model.keep(learned)
+        losses.append(learned.loss)
+        run.history.count_tokens(step.batches[place].parts)
+        if len(losses) == len(step.batches):
+            step.finish()
+            run.callbacks.on_backward_end(batch.number)
+            guard.take(Taken(epoch, step.batches, losses))
+        if run.callbacks.callbacks:
+            times = {"batch": batch.number, "size": learned.size, "time": time.perf_counter() - began}
+            values = zip(model.batch_metrics_names, metrics, strict=True)
+            logs: Any = BatchLogs({**times, "loss": learned.loss, **dict(values), **learned.means()})
+            run.callbacks.on_train_batch_end(batch.number, logs)
 
 
 def validate(model: Learner, run: Run) -> dict[str, float]:
@@ -175,7 +191,8 @@ def validate(model: Learner, run: Run) -> dict[str, float]:
         mode="val",
     )
     model.run_validation(steps, run.callbacks)
-    return {name: float(value) for name, value in steps.metrics_logs.items()}
+    further = {f"val_{name}": value for name, value in model.take_scalars().items()}
+    return {name: float(value) for name, value in steps.metrics_logs.items()} | further
 
 
 def _numbered(source: Iterable[Any], steps: int | None) -> Iterator[tuple[int, Any]]:
@@ -204,7 +221,7 @@ def _numbered(source: Iterable[Any], steps: int | None) -> Iterator[tuple[int, A
             return
 
 
-def _grouped(batches: Iterator[tuple[int, Batch]], size: int) -> Iterator[list[tuple[int, Batch]]]:
+def _grouped(batches: Iterator[Prepared], size: int) -> Iterator[list[Prepared]]:
     """Give the batches of one optimizer step after the other; the last group may be shorter."""
     while group := list(islice(batches, size)):
         yield group

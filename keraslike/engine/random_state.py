@@ -34,6 +34,13 @@ def set_state(state: State) -> None:
     random.setstate(python_state)
 
 
+def has_drawn_outside_torch(state: State) -> bool:
+    """Tell whether numpy's or Python's random state is another than in `state`."""
+    *_, numpy_state, python_state = state
+    is_kept = all(np.array_equal(then, now) for then, now in zip(numpy_state, np.random.get_state(), strict=True))
+    return not is_kept or python_state != random.getstate()
+
+
 def draw_seed() -> int:
     """Draw a seed from torch's generator, so that `torch.manual_seed` governs runs without a seed of their own."""
     return int(torch.randint(2**31, ()))

@@ -109,6 +109,20 @@ def parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, 
     return [group for group in groups if group["params"]]
 
 
+def check_steps(optimizer: Optimizer) -> None:
+    """Refuse an optimizer whose step runs the network itself, again and again.
+
+    Raises:
+        ArgumentError: it is LBFGS.
+    """
+    if isinstance(optimizer, torch.optim.LBFGS):
+        raise ArgumentError(
+            "the optimizer LBFGS runs the network several times in one step, which fit does not do.",
+            "an optimizer that takes one gradient per step.",
+            'write optimizer="adamw", or optimizer={"optim": "sgd", "lr": 0.1, "momentum": 0.9}.',
+        )
+
+
 def set_rate_and_decay(optimizer: Optimizer, learning_rate: float | None, weight_decay: float | None) -> None:
     """Set rate and decay for a run where the user names them.
 

@@ -7,6 +7,7 @@ from poutyne import CallbackList
 
 from keraslike.engine.bridge import schedules_the_rate
 from keraslike.engine.loop import Run
+from keraslike.engine.step import Cutting
 from keraslike.errors import ArgumentError
 from keraslike.recipes.defaults import Recipe
 from keraslike.recipes.schedule import make_schedule
@@ -20,7 +21,7 @@ def plan_run(
     history: History,
     recipe: Recipe,
     epochs: int | None,
-    micro_batch_size: int | None,
+    cutting: Cutting,
     options: dict[str, Any],
     epochs_before: int = 0,
 ) -> Run:
@@ -33,7 +34,7 @@ def plan_run(
         history: where the rows go.
         recipe: the defaults.
         epochs: the number of the last epoch; None: as many as the recipe says.
-        micro_batch_size: as in `fit`.
+        cutting: how the batches are cut.
         options: the rarer arguments of `fit`.
         epochs_before: epochs that the model has behind it; the order of the data goes on from there.
 
@@ -54,12 +55,12 @@ def plan_run(
         valid_batches,
         CallbackList(callbacks),
         history,
+        cutting,
         epochs=last_epoch,
         initial_epoch=initial_epoch,
         steps_per_epoch=steps,
         validation_steps=validation_steps,
         batches_per_step=per_step,
-        micro_batch_size=micro_batch_size,
         clip_norm=options.get("clip_norm", recipe.clip_norm),
         schedule=_schedule(recipe, options, callbacks, updates),
         epochs_before=epochs_before,

@@ -6,11 +6,14 @@ from typing import Any
 
 from torch.utils.data import DataLoader
 
+from keraslike.engine.device import described
 from keraslike.engine.display import Displayed, close, display, say
 from keraslike.errors import ArgumentError
 from keraslike.recipes.defaults import Recipe
-from keraslike.recipes.optimizer import rate_put_back, set_rate_and_decay
+from keraslike.recipes.micro_batches import MicroBatchSize, cutting_notes, plan_cutting
+from keraslike.recipes.optimizer import check_steps, rate_put_back, set_rate_and_decay
 from keraslike.recipes.planning import plan_run, schedule_notes
+from keraslike.recipes.weighting import weighted_loss
 from keraslike.tracking.history import History
 
 
@@ -31,7 +34,12 @@ class TrainingVerbs(Displayed):
     def _notes(self, seed: int) -> list[str]:
         """Give the calm lines that are said before the first epoch, each once."""
         is_chosen = self._given["device"] == "auto" and str(self.device) != "cpu"
-        return [f"Training on {self.device}, chosen by itself, with seed {seed}."] if is_chosen else []
+        lines = [f"Training on {described(self.device)}, chosen by itself, with seed {seed}."] if is_chosen else []
+        return [*lines, *self._precision_notes()]
+
+    def _precision_notes(self) -> list[str]:
+        """Give the line that says what is worth knowing of the precision."""
+        return [] if self.precision.note is None else [f"{self.precision.name}: {self.precision.note}"]
 
     def fit_dataset(
         self,
@@ -56,36 +64,34 @@ class TrainingVerbs(Displayed):
         self,
         batches: Any,
         valid_batches: Any,
-        epochs: int | None,
-        micro_batch_size: int | None,
-        learning_rate: float | None,
         callbacks: Sequence[Any] | None,
         seed: int,
         verbose: Any,
         options: dict[str, Any],
+        *,
+        epochs: int | None,
+        micro_batch_size: MicroBatchSize,
+        learning_rate: float | None,
+        class_weight: Any,
     ) -> History:
         """Train on batches; the random state is seeded already."""
         if self.optimizer is None:
             raise ArgumentError("Impossible to fit when optimizer is None.", "an optimizer.", 'give optimizer="auto".')
+        check_steps(self.optimizer)
         shown = display(verbose, options.get("progress_options"))
         history = History(seed=seed)
-        run = plan_run(
-            batches,
-            valid_batches,
-            [*shown, *(callbacks or [])],
-            history,
-            self._recipe,
-            epochs,
-            micro_batch_size,
-            options,
-            epochs_before=len(self.history),
-        )
+        cutting = plan_cutting(self, micro_batch_size, lambda line: say(shown, [line]))
+        both, listed = (batches, valid_batches), [*shown, *(callbacks or [])]
+        before = len(self.history)
+        run = plan_run(*both, listed, history, self._recipe, epochs, cutting, options, epochs_before=before)
+        self.training_loss = weighted_loss(self, class_weight, batches, getattr(self, "labels", None))
         say(shown, [*self._notes(seed), *schedule_notes(run, self._recipe, options, callbacks or [])])
+        say(shown, cutting_notes(self, micro_batch_size))
         set_rate_and_decay(self.optimizer, learning_rate, options.get("weight_decay"))
-        with rate_put_back(self.optimizer) if run.schedule is not None else nullcontext():
-            try:
+        try:
+            with rate_put_back(self.optimizer) if run.schedule is not None else nullcontext():
                 self.train_run(run)
-            finally:
-                self.history = self.history + history
-                close(shown)
+        finally:
+            self.training_loss, self.history = None, self.history + history
+            close(shown)
         return history

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+    from keraslike.data.batches import Part
+
 Row = dict[str, Any]
 
 
@@ -28,7 +30,10 @@ class History(list[Row]):
         learning_rates: the rate of the first parameter group, one per optimizer step.
         stop_reason: why the run ended before its last epoch; None if it did not.
         validations: dicts like the rows for validations inside an epoch.
-        skipped_steps: optimizer steps left out, because their gradients were not finite.
+        skipped: one dict per optimizer step that was left out because a loss or a gradient was not finite: `epoch`,
+            `batch`, `rows` (numbers of the user's rows, or None), `loss`, `parameter` (the first one, or None).
+        tokens_real: tokens that went through the network in training, padding not counted; 0 where there are none.
+        tokens_sent: the same with padding.
 
     Example:
         >>> history = History([{"epoch": 1, "time": 2.0, "loss": 0.5}, {"epoch": 2, "time": 2.0, "loss": 0.25}])
@@ -46,14 +51,39 @@ class History(list[Row]):
         learning_rates: Iterable[float] = (),
         stop_reason: str | None = None,
         validations: Iterable[Mapping[str, Any]] = (),
-        skipped_steps: int = 0,
+        skipped: Iterable[Mapping[str, Any]] = (),
+        tokens_real: int = 0,
+        tokens_sent: int = 0,
     ) -> None:
         super().__init__(dict(row) for row in rows)
         self.seed = seed
         self.learning_rates = list(learning_rates)
         self.stop_reason = stop_reason
         self.validations = [dict(row) for row in validations]
-        self.skipped_steps = skipped_steps
+        self.skipped = [dict(step) for step in skipped]
+        self.tokens_real = tokens_real
+        self.tokens_sent = tokens_sent
+
+    @property
+    def skipped_steps(self) -> int:
+        """How many optimizer steps were left out."""
+        return len(self.skipped)
+
+    @property
+    def padding(self) -> float:
+        """The share of padding among the tokens that were sent, 0 to 1; 0 where there were no tokens.
+
+        Example:
+            >>> History(tokens_real=75, tokens_sent=100).padding
+            0.25
+        """
+        return 1 - self.tokens_real / self.tokens_sent if self.tokens_sent else 0.0
+
+    def count_tokens(self, parts: Iterable["Part"]) -> None:
+        """Add the tokens of the parts of a batch."""
+        for part in parts:
+            self.tokens_real += part.real_tokens
+            self.tokens_sent += part.sent_tokens
 
     @property
     def history(self) -> dict[str, list[Any]]:
@@ -109,7 +139,9 @@ class History(list[Row]):
             "learning_rates": list(self.learning_rates),
             "stop_reason": self.stop_reason,
             "validations": [{name: plain(value) for name, value in row.items()} for row in self.validations],
-            "skipped_steps": self.skipped_steps,
+            "skipped": [dict(step) for step in self.skipped],
+            "tokens_real": self.tokens_real,
+            "tokens_sent": self.tokens_sent,
         }
 
     @classmethod
@@ -133,7 +165,9 @@ class History(list[Row]):
             self.learning_rates += other.learning_rates
             self.stop_reason = other.stop_reason
             self.validations += other.validations
-            self.skipped_steps += other.skipped_steps
+            self.skipped += other.skipped
+            self.tokens_real += other.tokens_real
+            self.tokens_sent += other.tokens_sent
         return self
 
     @overload
@@ -170,5 +204,7 @@ class History(list[Row]):
             "learning_rates": self.learning_rates,
             "stop_reason": self.stop_reason,
             "validations": self.validations,
-            "skipped_steps": self.skipped_steps,
+            "skipped": self.skipped,
+            "tokens_real": self.tokens_real,
+            "tokens_sent": self.tokens_sent,
         }

@@ -5,54 +5,131 @@ import torch
 from torch import nn
 
 from keraslike import Model
-from keraslike.engine.device import choose_device
+from keraslike.engine.device import choose_device, described, first_device
 from keraslike.errors import ArgumentError
 from tests.engine.loops import make_data, make_mlp, weights_of
 
 
-@pytest.fixture
-def no_accelerator(monkeypatch):
-    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda check_available=False: None)
+def pretend(monkeypatch: pytest.MonkeyPatch, kind: str | None, count: int = 1) -> None:
+    """Let torch say that it found `count` accelerators of a kind, or none."""
+    found = None if kind is None else torch.device(kind)
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda check_available=False: found)
+    monkeypatch.setattr(torch.accelerator, "device_count", lambda: 0 if kind is None else count)
 
 
-@pytest.fixture
-def one_accelerator(monkeypatch):
-    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda check_available=False: torch.device("cuda"))
+@pytest.mark.parametrize(("kind", "chosen"), [(None, "cpu"), ("cuda", "cuda"), ("mps", "mps"), ("xpu", "xpu")])
+def test_auto(kind, chosen, monkeypatch):
+    """The device "auto" is the accelerator where there is one, one of them, and the CPU where there is none."""
+    pretend(monkeypatch, kind, count=2)
+
+    assert choose_device("auto", nn.Linear(1, 1)) == torch.device(chosen)
+    assert choose_device("auto", nn.ReLU()) == torch.device(chosen)
 
 
-def test_auto_without_an_accelerator(no_accelerator):
-    """The device "auto" is the CPU where there is nothing else."""
-    assert choose_device("auto", nn.Linear(1, 1)) == torch.device("cpu")
-
-
-def test_auto_with_an_accelerator(one_accelerator):
-    """The word "auto" is the accelerator where there is one."""
-    assert choose_device("auto", nn.Linear(1, 1)) == torch.device("cuda")
-
-
-def test_auto_moves_nothing_off_an_accelerator(no_accelerator):
+def test_auto_moves_nothing_off_an_accelerator(monkeypatch):
     """A network that stands elsewhere than on the CPU stays there."""
+    pretend(monkeypatch, None)
+
     assert choose_device("auto", nn.Linear(1, 1, device="meta")) == torch.device("meta")
 
 
-def test_auto_for_a_network_without_parameters(one_accelerator):
-    """A network without parameters runs where the others would."""
-    assert choose_device("auto", nn.ReLU()) == torch.device("cuda")
+def test_auto_for_a_network_on_several_devices(monkeypatch):
+    """A network whose parts stand on several devices stays as it is."""
+    pretend(monkeypatch, "cuda")
+
+    assert choose_device("auto", nn.Sequential(nn.Linear(1, 1), nn.Linear(1, 1, device="meta"))) is None
 
 
-@pytest.mark.parametrize("device", ["cpu", "cuda:1", 0, None, "all", ["cuda:0", "cuda:1"], torch.device("cpu")])
-def test_poutynes_words(device, one_accelerator):
-    """Everything else means what it means to Poutyne."""
+@pytest.mark.parametrize(
+    "device",
+    ["cpu", "cpu:0", "meta", "cuda", "cuda:1", 0, 1, None, "all", ["cuda:0", "cuda:1"], [0, 1], torch.device("cuda:1")],
+)
+def test_poutynes_words(device, monkeypatch):
+    """Everything else means what it means to Poutyne, and is given on as it came."""
+    pretend(monkeypatch, "cuda", count=2)
+
     assert choose_device(device, nn.Linear(1, 1)) is device
 
 
-@pytest.mark.parametrize("device", ["gpu", "cuda", "cuda:1", "tpu"])
+def test_tuple_of_devices(monkeypatch):
+    """A tuple of GPUs becomes the list that Poutyne knows."""
+    pretend(monkeypatch, "cuda", count=2)
+
+    assert choose_device((0, 1), nn.Linear(1, 1)) == [0, 1]
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda", "cuda:1", "tpu", "", 0, "all", torch.device("cuda:0")], ids=repr)
 def test_a_device_that_is_not_there(device, monkeypatch):
     """A device that this machine has not is refused before the network is moved."""
-    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda check_available=False: None)
+    pretend(monkeypatch, None)
 
-    with pytest.raises(ArgumentError, match=f"there is no device '{device}' here"):
+    with pytest.raises(ArgumentError) as caught:
         Model(nn.Linear(1, 1), "sgd", "mse", device=device)
+
+    assert caught.value.what == f"there is no device {device!r} here."
+    assert caught.value.expected == '"auto", or one of cpu.'
+    assert caught.value.do == 'write device="auto".'
+
+
+@pytest.mark.parametrize("device", ["cuda:2", 2, -1, "mps", "all ", ["cuda:0", "cuda:2"], torch.device("cuda:2")])
+def test_a_number_that_is_not_there(device, monkeypatch):
+    """A GPU with too high a number is refused, with the list of those that are there."""
+    pretend(monkeypatch, "cuda", count=2)
+
+    with pytest.raises(ArgumentError, match="there is no device") as caught:
+        choose_device(device, nn.Linear(1, 1))
+
+    assert caught.value.expected == '"auto", or one of cpu, cuda:0, cuda:1.'
+    assert caught.value.do == 'write device="auto", or "cuda".'
+
+
+@pytest.mark.parametrize("device", [True, 1.0, [], ["cpu", None, 1.5], {"cuda": 0}])
+def test_what_is_no_device(device, monkeypatch):
+    """What is no device at all is refused in the same words."""
+    pretend(monkeypatch, "cuda")
+
+    with pytest.raises(ArgumentError, match="there is no device"):
+        choose_device(device, nn.Linear(1, 1))
+
+
+def test_all_is_for_cuda(monkeypatch):
+    """Poutyne's data parallelism is CUDA's."""
+    pretend(monkeypatch, "mps")
+
+    with pytest.raises(ArgumentError, match="there is no device 'all' here"):
+        choose_device("all", nn.Linear(1, 1))
+
+
+@pytest.mark.parametrize(
+    ("device", "first"),
+    [("cpu", "cpu"), (torch.device("mps"), "mps"), (["cuda:1", "cuda:0"], "cuda:1"), ("all", "cuda:0")],
+)
+def test_first_device(device, first):
+    """Inputs go to the first of several devices."""
+    assert first_device(device) == torch.device(first)
+
+
+def test_first_device_of_none():
+    """A network that is left where it is gets its inputs as they are."""
+    assert first_device(None) is None
+
+
+@pytest.mark.parametrize(
+    ("device", "text"),
+    [
+        ("cpu", "cpu"),
+        ("mps", "mps"),
+        (None, "where the network stands"),
+        ("cuda:0", "cuda:0 (a GPU)"),
+        ("xpu", "xpu (a GPU)"),
+    ],
+)
+def test_described(device, text, monkeypatch):
+    """The device is named for people, with the GPU's own name where torch tells it."""
+    for module in (torch.cuda, torch.xpu):
+        monkeypatch.setattr(module, "get_device_name", lambda device: "a GPU")
+
+    assert described(device) == text
 
 
 def test_model_on_the_cpu():
@@ -118,3 +195,25 @@ def test_dropout_on_the_gpu_repeats():
 
     assert torch.equal(*weights)
     assert torch.equal(torch.cuda.get_rng_state(), before)
+
+
+@pytest.mark.gpu
+def test_half_precision_on_the_gpu():
+    """A network trains in bf16 and fp16 on the GPU to nearly the weights of float32, and predicts in float32."""
+    x, y = make_data(50)
+    weights = {}
+    for precision in ("float32", "bf16", "fp16"):
+        model = Model(make_mlp(), "sgd", "cross_entropy", device="cuda", precision=precision)
+        model.fit(x, y, epochs=2, batch_size=16, seed=1, verbose=0)
+        weights[precision] = weights_of(model.network)
+        assert model.predict(x, verbose=0).dtype == "float32"
+
+    for precision in ("bf16", "fp16"):
+        torch.testing.assert_close(weights[precision], weights["float32"], rtol=0, atol=2e-2)
+        assert not torch.equal(weights[precision], weights["float32"])
+
+
+@pytest.mark.gpu
+def test_gpus_are_described():
+    """The GPU is told by its number and name."""
+    assert described("cuda:0") == f"cuda:0 ({torch.cuda.get_device_name(0)})"

@@ -13,7 +13,8 @@ from transformers import AutoModelForSequenceClassification, AutoModelForTokenCl
 
 from keraslike import Model, ModelWrapper
 from keraslike.data.batches import PairBatch
-from keraslike.engine import gradients
+from keraslike.data.cutting import Cut
+from keraslike.engine.joining import detached, joined
 from keraslike.errors import ArgumentError
 from tests.engine.loops import gradient_of, make_data, make_mlp, weights_of
 
@@ -374,7 +375,7 @@ def test_a_batch_that_cannot_be_cut():
     x, y = make_data(4)
 
     with pytest.raises(ArgumentError, match="type Pair cannot be cut") as caught:
-        PairBatch(Pair(x, x), y).parts(2)
+        PairBatch(Pair(x, x), y).parts(Cut(size=2))
 
     assert caught.value.do == "set micro_batch_size=None."
 
@@ -398,16 +399,16 @@ def test_a_batch_that_cannot_be_cut():
 )
 def test_joined_parts(parts, whole):
     """Tensors are joined along the first dimension in containers of any kind; what has none is the last part's."""
-    torch.testing.assert_close(gradients.join(parts), whole, rtol=0, atol=0)
+    torch.testing.assert_close(joined(parts, [None] * len(parts), 0), whole, rtol=0, atol=0)
 
 
 def test_detached_parts():
     """Outputs lose their graph in containers of any kind, and what is no tensor stays."""
     output = torch.ones(2, requires_grad=True) * 2
 
-    detached = gradients.detached((output, [output], Pair(output, output), {"a": output, "b": None}, "text"))
+    without = detached((output, [output], Pair(output, output), {"a": output, "b": None}, "text"))
 
-    first, (second,), pair, mapping, text = detached
+    first, (second,), pair, mapping, text = without
     assert not any(part.requires_grad for part in (first, second, pair.left, pair.right, mapping["a"]))
     assert isinstance(pair, Pair)
     assert (mapping["b"], text) == (None, "text")
@@ -416,10 +417,10 @@ def test_detached_parts():
 def test_outputs_of_transformers_keep_their_class(tiny_bert):
     """Joined outputs of a transformer still give their logits as an attribute, without the graph."""
     network = AutoModelForSequenceClassification.from_pretrained(tiny_bert, num_labels=2)
-    parts = [gradients.detached(network(input_ids=torch.tensor([[2, 7, 3]] * size))) for size in (2, 1)]
+    parts = [detached(network(input_ids=torch.tensor([[2, 7, 3]] * size))) for size in (2, 1)]
 
-    joined = gradients.join(parts)
+    whole = joined(parts, [None, None], 0)
 
-    assert type(joined) is type(parts[0])
-    assert joined.logits.shape == (3, 2)
-    assert not joined.logits.requires_grad
+    assert type(whole) is type(parts[0])
+    assert whole.logits.shape == (3, 2)
+    assert not whole.logits.requires_grad

@@ -218,7 +218,7 @@ def test_a_schedule_needs_a_length():
     assert "steps_per_epoch" in caught.value.do
 
 
-@pytest.mark.parametrize("data", [torch.zeros(3), {"input_ids": torch.zeros(3, 2)}, (1, 2, 3)])
+@pytest.mark.parametrize("data", [torch.zeros(3), {"input_ids": torch.zeros(3, 2)}, (1, 2, 3, 4)])
 def test_what_is_no_pair(data):
     """A generator that yields no pairs is told so, by the type that it yielded."""
     with pytest.raises(DataError, match=f"yielded a {type(data).__name__}, not a pair"):

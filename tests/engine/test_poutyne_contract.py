@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+from importlib import import_module
 from pathlib import Path
 
 import poutyne
@@ -15,8 +16,8 @@ from keraslike.engine.bridge import schedules_the_rate
 BATCH = "return_pred=False, convert_to_numpy=True)"
 PINS = {
     poutyne.Model: {
-        "_compute_batch_metrics": "(self, pred_y, y)",
         "_compute_loss_and_metrics": "(self, x, y, *, return_loss_tensor=False, " + BATCH,
+        "_compute_metric_array": "(self, metrics_list, names_list)",
         "_fit_batch": "(self, x, y, *, callback=None, step=None, " + BATCH,
         "_get_batch_metrics": "(self)",
         "_get_epoch_metrics": "(self)",
@@ -24,7 +25,9 @@ PINS = {
         "_run_validation": "(self, valid_step_iterator, callback_list)",
         "_set_training_mode": "(self, training)",
         "_transfer_optimizer_state_to_right_device": "(self)",
+        "_validate": "(self, step_iterator, return_pred=False, return_ground_truth=False, convert_to_numpy=True)",
     },
+    import_module("poutyne.utils"): {"_concat": "(obj)"},
     lr_scheduler: {"_PyTorchLRSchedulerWrapper": "(torch_lr_scheduler, *args, **kwargs)"},
 }
 PUBLIC = {
@@ -80,9 +83,10 @@ def test_nothing_else_is_used():
 
 def test_overrides_take_what_poutyne_gives():
     """A method that keraslike overrides takes Poutyne's arguments, by its names."""
+    from keraslike.engine.bookkeeping import Bookkeeping
     from keraslike.engine.bridge import Engine
 
-    for name in PINS[poutyne.Model].keys() & vars(Engine).keys():
+    for name in PINS[poutyne.Model].keys() & {*vars(Engine), *vars(Bookkeeping)}:
         assert signature_of(getattr(Engine, name)) == PINS[poutyne.Model][name]
 
 

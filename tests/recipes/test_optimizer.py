@@ -277,3 +277,14 @@ def test_transformer_without_a_task(tiny_bert):
 
     assert {group["lr"] for group in model.optimizer.param_groups} == {5e-5}
     assert names_by_decay(network, model.optimizer)[0] == set(Trainer.get_decay_parameter_names(None, network))
+
+
+def test_lbfgs_is_refused():
+    """An optimizer that wants a closure is answered before the first step."""
+    network = nn.Linear(1, 1)
+    model = Model(network, torch.optim.LBFGS(network.parameters()), "mse", device="cpu")
+
+    with pytest.raises(ArgumentError, match="LBFGS runs the network several times") as caught:
+        model.fit([[1.0]], [[2.0]], verbose=0)
+
+    assert "adamw" in caught.value.do

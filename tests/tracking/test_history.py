@@ -81,7 +81,7 @@ def test_a_slice_is_a_history_with_the_seed(history):
 
 def test_two_runs_add_up(history):
     """Rows, rates, validations and skipped steps of both; the first one's seed, the last one's reason to stop."""
-    second = History([{"epoch": 3, "loss": 0.4}], seed=8, learning_rates=[0.01], skipped_steps=2)
+    second = History([{"epoch": 3, "loss": 0.4}], seed=8, learning_rates=[0.01], skipped=[{"epoch": 3}] * 2)
     total = history + second
 
     assert total == [*ROWS, {"epoch": 3, "loss": 0.4}]

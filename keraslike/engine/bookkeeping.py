@@ -1,0 +1,105 @@
+"""What a `poutyne.Model` keeps of its batches: the sums of loss, metrics and further named scalars."""
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import poutyne
+import torch
+from torch import Tensor
+
+from keraslike.engine.gradients import Learned
+from keraslike.engine.scalars import ScalarSums
+
+_NO_VALUES = np.empty(0)
+
+
+class Bookkeeping(poutyne.Model):
+    """A `poutyne.Model` that keeps sums and counts, and divides at the end.
+
+    Attributes:
+        takes_inputs: whether a metric asks for the inputs.
+        scalars: further named values that a loss has given, as sums over the epoch.
+    """
+
+    takes_inputs = False
+    scalars: ScalarSums
+    _scalars_of_metrics: dict[str, float]
+
+    def open_books(self) -> None:
+        """Start without any sums, once the metrics are known."""
+        self.scalars, self._scalars_of_metrics = ScalarSums(), {}
+        self.takes_inputs = any(getattr(m, "takes_inputs", False) for m in (*self.batch_metrics, *self.epoch_metrics))
+
+    def keep(self, learned: Learned) -> npt.NDArray[np.float64]:
+        """Add a batch to the sums of loss and metrics, and give the batch metrics.
+
+        A batch whose loss is not finite is left out; on an accelerator, which is not waited for, of the loss alone.
+        """
+        total, count = learned.total, learned.count
+        if isinstance(total, Tensor):
+            is_finite = torch.isfinite(total)
+            total, count = torch.where(is_finite, total, 0), torch.where(is_finite, count, 0)
+        elif not math.isfinite(total):
+            return np.full(len(self.batch_metrics_names), np.nan)
+        self.loss_function.add(total, count)
+        self.scalars.add(learned.scalars)
+        return self.measure(learned.outputs, learned.targets, learned.inputs)
+
+    def measure(self, outputs: Any, targets: Any, inputs: Any = None) -> npt.NDArray[np.float64]:
+        """Update the metrics with one batch and give the batch metrics, in the order of `batch_metrics_names`."""
+        if not self.batch_metrics and not self.epoch_metrics:
+            return _NO_VALUES
+        with torch.no_grad():
+            for metric in self.epoch_metrics:
+                _with_inputs(metric.update, metric, inputs)(outputs, targets)
+            if not self.batch_metrics:
+                return _NO_VALUES
+            given = [_with_inputs(metric, metric, inputs)(outputs, targets) for metric in self.batch_metrics]
+        values: npt.NDArray[np.float64] = self._compute_metric_array(given, self.original_batch_metrics_names)
+        return values
+
+    def epoch_values(self) -> dict[str, float]:
+        """Give the loss and the metrics of the batches since the last call, and start them anew."""
+        values = [self._get_loss(), *self._get_batch_metrics(), *self._get_epoch_metrics()]
+        names = ["loss", *self.batch_metrics_names, *self.epoch_metrics_names]
+        return {name: float(value) for name, value in zip(names, values, strict=True)} | self.take_scalars()
+
+    def take_scalars(self) -> dict[str, float]:
+        """Give the further named scalars of loss and metrics since the last call, and start them anew."""
+        taken, self._scalars_of_metrics = self._scalars_of_metrics, {}
+        return self.scalars.take() | taken
+
+    def forget_sums(self) -> None:
+        """Start the sums of loss and metrics anew."""
+        for measure in (self.loss_function, *self.batch_metrics, *self.epoch_metrics):
+            if measure is not None:
+                measure.reset()
+        self.take_scalars()
+
+    @contextmanager
+    def sums_forgotten_on_error(self) -> Iterator[None]:
+        """Leave no half-filled sums behind where a run is interrupted."""
+        try:
+            yield
+        except BaseException:
+            self.forget_sums()
+            raise
+
+    def _get_epoch_metrics(self) -> Any:
+        """Compute the epoch metrics, and keep their further named scalars before they are reset."""
+        values = [metric.compute() for metric in self.epoch_metrics]
+        for metric in self.epoch_metrics:
+            scalars = getattr(metric, "scalars", None)
+            self._scalars_of_metrics |= scalars() if callable(scalars) else {}
+            metric.reset()
+        return self._compute_metric_array(values, self.original_epoch_metrics_names)
+
+
+def _with_inputs(call: Callable[..., Any], metric: Any, inputs: Any) -> Callable[..., Any]:
+    """Give a metric's call, with the inputs where the metric asks for them."""
+    return partial(call, inputs=inputs) if getattr(metric, "takes_inputs", False) else call

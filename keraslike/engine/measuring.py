@@ -1,0 +1,85 @@
+"""Measures batches without learning from them; where memory runs out, a batch goes through in smaller parts."""
+
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+from keraslike.data.batches import Batch
+from keraslike.data.cutting import WHOLE, Cut
+from keraslike.engine import gradients
+from keraslike.engine.gradients import Learned, Network
+from keraslike.engine.joining import detached, joined
+from keraslike.engine.memory import halved, is_out_of_memory
+from keraslike.engine.shapes import matched
+
+Result = TypeVar("Result")
+
+
+class Limited(Protocol):
+    """A model that remembers how many examples fit into memory while it only measures."""
+
+    measuring_limit: int | None
+
+
+class Measured(Network, Limited, Protocol):
+    """What is asked of a model that is measured."""
+
+    def why_whole(self) -> str | None:
+        """Say in words why the losses of parts do not add up; None where they do."""
+        ...
+
+
+def within_memory(model: Limited, batch: Batch, go: Callable[[Cut], Result]) -> Result:
+    """Call `go` with a cut, and again with half the examples at once where memory runs out.
+
+    Raises:
+        OutOfMemoryError: a single example does not fit.
+    """
+    while True:
+        cut = Cut(limit=model.measuring_limit)
+        try:
+            return go(cut)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+        tried = batch.size if cut.limit is None else min(batch.size, cut.limit)
+        model.measuring_limit = halved(tried, None)
+
+
+def measure(model: Measured, batch: Batch) -> Learned:
+    """Give loss, outputs and targets of a batch; gradients are off already, and nothing is kept."""
+
+    def go(cut: Cut) -> Learned:
+        prepared = gradients.prepare(model, 1, batch, cut)
+        if len(prepared.parts) > 1 and model.why_whole() is not None:
+            return _measured_whole(model, batch, [model.forward_pass(part.x) for part in prepared.parts])
+        terms, outputs, targets = [], [], []
+        for part, count in zip(prepared.parts, prepared.counts, strict=True):
+            output = model.forward_pass(part.x)
+            part.y = matched(output, part.y)
+            divisor = None if len(prepared.parts) == 1 and part.weight is None else 1
+            terms.append(gradients.loss_of(model, output, part, count, divisor))
+            outputs.append(output)
+            targets.append(part.y)
+        return gradients.learned_of(model, prepared, terms, outputs, targets)
+
+    return within_memory(model, batch, go)
+
+
+def _measured_whole(model: Measured, batch: Batch, outputs: list[Any]) -> Learned:
+    """Give the loss of a batch that went through in parts, where it cannot be put together from the parts' losses."""
+    prepared = gradients.prepare(model, 1, batch, WHOLE)
+    (part,), (count,) = prepared.parts, prepared.counts
+    output = joined(outputs, [None] * len(outputs), 0)
+    part.y = matched(output, part.y)
+    term = gradients.loss_of(model, output, part, count, None)
+    return gradients.learned_of(model, prepared, [term], [output], [part.y])
+
+
+def outputs_of(model: Limited, batch: Batch, forward: Callable[[Any], Any]) -> Any:
+    """Give what `forward` makes of a batch's inputs, in the batch's order."""
+
+    def go(cut: Cut) -> Any:
+        parts = batch.parts(cut)
+        return joined([detached(forward(part.x)) for part in parts], [part.index for part in parts], 0)
+
+    return within_memory(model, batch, go)

@@ -1,0 +1,115 @@
+"""One optimizer step's gradients, done again with smaller micro-batches where memory runs out."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from keraslike.data.batches import Batch
+from keraslike.data.cutting import Cut
+from keraslike.engine import gradients
+from keraslike.engine.gradients import Count, Learned, Network, Prepared
+from keraslike.engine.memory import Undo, halved, is_out_of_memory
+
+
+class Cutting:
+    """How the batches of a run are cut, and what an out-of-memory has left behind.
+
+    Args:
+        cut: what the user asked for, or the prices of "auto"; its limit holds from the start.
+        why_whole: why a batch must not be cut by itself, in words; None where it may be.
+        on_limit: called with every new limit.
+        say: prints a line.
+    """
+
+    def __init__(
+        self, cut: Cut, why_whole: str | None, on_limit: Callable[[int], None], say: Callable[[str], None]
+    ) -> None:
+        self.cut, self.why_whole, self.on_limit, self.say = cut, why_whole, on_limit, say
+        self._is_told = True
+
+    def halve(self, largest: int) -> None:
+        """Send at most half of `largest` examples through at once from now on.
+
+        Raises:
+            OutOfMemoryError: as in `halved`.
+        """
+        limit = halved(largest, self.why_whole)
+        self.cut = replace(self.cut, limit=limit)
+        self.on_limit(limit)
+        self._is_told = False
+
+    def tell(self) -> None:
+        """Say once, when a step has come through, what the limit is now."""
+        if not self._is_told:
+            self._is_told = True
+            self.say(
+                f"Memory ran out: from now on {self.cut.limit} examples at most go through at once; "
+                "each step still learns from its whole batch."
+            )
+
+
+class Step:
+    """The gradients of the batches that one optimizer step learns from.
+
+    Args:
+        model: the model that learns.
+        batches: what the step learns from, cut and on the device.
+        cutting: how they are cut again.
+        undo: puts back what a failed try has changed.
+    """
+
+    def __init__(self, model: Network, batches: Sequence[Prepared], cutting: Cutting, undo: Undo) -> None:
+        self.model, self.cutting, self.undo = model, cutting, undo
+        self.batches = [prepared if prepared.cut == cutting.cut else self._again(prepared) for prepared in batches]
+        self.divisor: Count | None = gradients.step_count(model, self.batches)
+        self._counts: list[Count] = []
+        undo.mark()
+        self._clear_gradients()
+
+    def learn(self, place: int) -> Learned:
+        """Add the gradients of one batch; the batches before it have been learned from already.
+
+        Raises:
+            OutOfMemoryError: not even one example fits, or the batch must not be cut.
+        """
+        done, learned = place, None  # batches whose gradients are there
+        while learned is None:
+            try:
+                for prepared in self.batches[done:place]:
+                    gradients.add_gradients(self.model, prepared, self.divisor)
+                    done += 1
+                learned = gradients.add_gradients(self.model, self.batches[place], self.divisor)
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+            if learned is None:  # outside of `except`, whose traceback holds the activations
+                self._start_again(done)
+                done = 0
+        self.undo.learn_from_first()
+        self.cutting.tell()
+        self._counts.append(learned.count)
+        return learned
+
+    def finish(self) -> None:
+        """Make the gradients those of the mean: unscaled, and divided by what a function itself has counted."""
+        self.model.precision.unscale(self.model.optimizer)
+        gradients.rescale(self.model, self.divisor, self._counts)
+
+    def _start_again(self, failed: int) -> None:
+        """Put everything back and cut what is still to be learned from; what was learned from keeps its cut."""
+        self.cutting.halve(max(part.size for part in self.batches[failed].parts))
+        self._clear_gradients()
+        self.undo.put_back()
+        self.batches[failed:] = [self._again(prepared) for prepared in self.batches[failed:]]
+        self.divisor = gradients.step_count(self.model, self.batches)
+
+    def _again(self, prepared: Prepared) -> Prepared:
+        batch: Batch = prepared.batch
+        return gradients.prepare(self.model, prepared.number, batch, self.cutting.cut)
+
+    def _clear_gradients(self) -> None:
+        """Set the gradients to None, by hand: `zero_grad` costs 7 % of a small network's step.
+
+        Those of the network that the optimizer does not hold are cleared too, or clipping would count old ones.
+        """
+        for parameter in self.undo.parameters:
+            parameter.grad = None

@@ -1,0 +1,81 @@
+"""How many examples go through the network at once: the user's number, or "auto" by documented prices."""
+
+from collections.abc import Callable
+from typing import Any, Literal, Protocol
+
+import torch
+from torch import nn
+
+from keraslike.data.cutting import Cut, price_of_part
+from keraslike.engine.bridge import mixing_layer
+from keraslike.engine.step import Cutting
+from keraslike.losses.base import Loss
+
+MicroBatchSize = int | Literal["auto"] | None
+
+
+class Cuttable(Protocol):
+    """What is asked of the model."""
+
+    network: nn.Module
+    device: Any
+    loss_function: Any
+    micro_batch_limit: int | None
+
+    def why_whole(self) -> str | None:
+        """Say in words why a batch must not be cut by itself; None where it may be."""
+        ...
+
+    def remember_limit(self, limit: int) -> None:
+        """Keep what an out-of-memory has taught."""
+        ...
+
+
+def plan_cutting(model: Cuttable, micro_batch_size: MicroBatchSize, say: Callable[[str], None]) -> Cutting:
+    """Plan how the batches of a run are cut.
+
+    Args:
+        model: the model that learns.
+        micro_batch_size: as in `fit`.
+        say: prints a line.
+    """
+    size = micro_batch_size if isinstance(micro_batch_size, int) else None
+    why_whole = model.why_whole() if size is None else None
+    price = None
+    if micro_batch_size == "auto" and why_whole is None:
+        price = price_of_part(device_type(model), body_parameters(model.network))
+    return Cutting(Cut(size, price, model.micro_batch_limit), why_whole, model.remember_limit, say)
+
+
+def cutting_notes(model: Cuttable, micro_batch_size: MicroBatchSize) -> list[str]:
+    """Give the line that says what cutting cannot do for this network, where the user may expect it."""
+    mixing = mixing_layer(model.network)
+    if isinstance(micro_batch_size, int) and mixing is not None:
+        line = (
+            f"{mixing} sees {micro_batch_size} examples at a time, not the whole batch, which changes what is learned"
+        )
+        return [f"{line}; micro_batch_size=None or GroupNorm does not."]
+    loss = model.loss_function
+    is_head = isinstance(loss, Loss) and not loss.is_separable and loss.reason is not None
+    return [f"Batches are not cut: {loss.reason}."] if micro_batch_size == "auto" and is_head else []
+
+
+def body_parameters(network: nn.Module) -> int:
+    """Count the trainable parameters without the embeddings, which cost next to nothing per token; if none, all.
+
+    Example:
+        >>> body_parameters(nn.Sequential(nn.Embedding(1000, 4), nn.Linear(4, 2)))
+        10
+    """
+    tables = [module for module in network.modules() if isinstance(module, (nn.Embedding, nn.EmbeddingBag))]
+    looked_up = {id(parameter) for table in tables for parameter in table.parameters(recurse=False)}
+    body = [parameter for parameter in network.parameters() if id(parameter) not in looked_up]
+    return sum(p.numel() for p in body if p.requires_grad) or sum(p.numel() for p in body)
+
+
+def device_type(model: Any) -> str:
+    """Give the kind of device that a model runs on, as in `torch.device.type`."""
+    if model.device is not None:
+        return torch.device(model.device).type
+    parameter = next(model.network.parameters(), None)
+    return "cpu" if parameter is None else parameter.device.type
