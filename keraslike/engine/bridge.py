@@ -123,14 +123,13 @@ class Engine(Bookkeeping):
         Over several GPUs where Poutyne's `device=[...]` asks for it.
         """
         given = x if isinstance(x, (tuple, list)) else (x,)
-        with self.precision.forward():
-            if self.other_device is not None:
-                devices: Any = [self.device, *self.other_device]
-                outputs = nn.parallel.data_parallel(self.network, given, devices)
-            else:
-                outputs = self.network(*given)
-        outputs = self.precision.full(outputs)
+        network = self.network if self.other_device is None else self._on_several_devices
+        outputs = self.precision.run(network, given)
         return outputs if self.read_outputs is None else self.read_outputs(outputs)
+
+    def _on_several_devices(self, *given: Any) -> Any:
+        devices: Any = [self.device, *(self.other_device or [])]
+        return nn.parallel.data_parallel(self.network, given, devices)
 
     def send(self, data: Any) -> Any:
         """Make tensors of arrays and dicts of Mappings, and move them to the network's device."""

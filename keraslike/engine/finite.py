@@ -61,7 +61,7 @@ class StepGuard:
         self._names = {id(parameter): name for name, parameter in model.network.named_parameters()}
         self._skipped_in_a_row = 0
         self._pending: tuple[Taken, float, Tensor, list[tuple[str, Tensor]]] | None = None
-        self._ones: dict[torch.device, Tensor] = {}
+        self._constants: dict[torch.device, tuple[Tensor, Tensor]] = {}
 
     def take(self, step: Taken) -> bool:
         """Take the step, or skip it.
@@ -73,10 +73,9 @@ class StepGuard:
             NonFiniteError: too many steps were skipped, one after the other.
         """
         self.settle()
-        learned = [p for group in self.optimizer.param_groups for p in group["params"] if p.grad is not None]
-        gradients = [p.grad for p in learned if p.grad is not None]
-        take = self._take_late if self._is_late(gradients) else self._take_now
-        is_taken = take(step, learned, gradients)
+        found = [parameter.grad for group in self.optimizer.param_groups for parameter in group["params"]]
+        gradients = [gradient for gradient in found if gradient is not None]
+        is_taken = self._take_late(step, gradients) if self._is_late(gradients) else self._take_now(step, gradients)
         self.precision.update()
         return is_taken
 
@@ -89,7 +88,7 @@ class StepGuard:
             else:
                 self._skip(step, next((name for name, norm in norms if not math.isfinite(norm.item())), None))
 
-    def _take_now(self, step: Taken, learned: list[nn.Parameter], gradients: list[Tensor]) -> bool:
+    def _take_now(self, step: Taken, gradients: list[Tensor]) -> bool:
         is_finite = all(map(math.isfinite, step.losses))
         norm = self._norm() if is_finite and self.clip_norm is not None else None
         if is_finite and (norm is None or not math.isfinite(norm.item())):
@@ -97,7 +96,7 @@ class StepGuard:
             norm = self._norm(torch.float64) if norm is not None else None  # squares overflow before gradients do
         if not is_finite:
             self.undo.put_buffers_back()
-            self._skip(step, next((self._name(p) for p in learned if not _is_finite(p.grad)), None))
+            self._skip(step, next((self._name(p) for p in self._learned() if not _is_finite(p.grad)), None))
             return False
         rate = self._rate()
         self._clip(norm)
@@ -105,7 +104,7 @@ class StepGuard:
         self._go_on(rate)
         return True
 
-    def _take_late(self, step: Taken, learned: list[nn.Parameter], gradients: list[Tensor]) -> bool:
+    def _take_late(self, step: Taken, gradients: list[Tensor]) -> bool:
         """Let the fused optimizer look at the flag on the device; where it is set, moments and counters stay too."""
         is_bad = self._find(gradients)
         for loss in step.losses:
@@ -119,9 +118,12 @@ class StepGuard:
         finally:
             del self.optimizer.grad_scale, self.optimizer.found_inf
         self.undo.put_buffers_back(where=is_bad)
-        names = [self._name(parameter) for parameter in learned]
+        names = [self._name(parameter) for parameter in self._learned()]
         self._pending = (step, rate, is_bad, list(zip(names, norms, strict=True)))
         return True
+
+    def _learned(self) -> list[nn.Parameter]:
+        return [p for group in self.optimizer.param_groups for p in group["params"] if p.grad is not None]
 
     def _is_late(self, gradients: list[Tensor]) -> bool:
         if not gradients or gradients[0].is_cpu or self.precision.reads_each_step:
@@ -161,11 +163,13 @@ class StepGuard:
         if not gradients:
             return torch.zeros(())
         device = gradients[0].device
-        if device not in self._ones:
-            self._ones[device] = torch.ones((), device=device)
-        found = torch.zeros((), device=device)
+        if device not in self._constants:
+            self._constants[device] = torch.zeros((), device=device), torch.ones((), device=device)
+        found, one = self._constants[device]
+        if not gradients[0].is_cpu or found.item():  # read at once on a CPU, where it can be used again
+            found = torch.zeros((), device=device)
         try:
-            torch._amp_foreach_non_finite_check_and_unscale_(gradients, found, self._ones[device])
+            torch._amp_foreach_non_finite_check_and_unscale_(gradients, found, one)
         except (RuntimeError, NotImplementedError):  # sparse or complex gradients, or several devices
             return found + (not all(_is_finite(gradient) for gradient in gradients))
         return found

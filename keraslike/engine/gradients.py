@@ -17,7 +17,6 @@ from keraslike.data.cutting import Cut
 from keraslike.engine.joining import detached, joined
 from keraslike.engine.precision import Precision
 from keraslike.engine.shapes import matched
-from keraslike.losses.base import Loss
 from keraslike.losses.function import read_value
 from keraslike.losses.sums import sum_dtype
 
@@ -123,7 +122,7 @@ def prepare(model: Network, number: int, batch: Batch, cut: Cut) -> Prepared:
 
 def _count(model: Network, part: Part) -> Count:
     loss = model.loss_function
-    if not isinstance(loss, Loss):
+    if not loss.counts_items:
         return part.size
     count: Count = loss.count_of(part.x, part.y, part.weight)
     return count.item() if isinstance(count, Tensor) and count.is_cpu else count
@@ -146,36 +145,38 @@ def add_gradients(model: Network, prepared: Prepared, divisor: Count | None) -> 
         prepared: the batch.
         divisor: from `step_count`.
     """
-    terms, outputs, targets = [], [], []
-    is_whole = len(prepared.parts) == 1
+    if len(prepared.parts) == 1 and prepared.parts[0].index is None:  # the usual step, without a detour
+        (part,), (count,) = prepared.parts, prepared.counts
+        term, output = _learn(model, part, count, divisor)
+        return Learned(term.total, term.count, output, part.y, part.x, part.size, term.scalars)
+    terms, outputs = [], []
     for part, count in zip(prepared.parts, prepared.counts, strict=True):
-        output = model.forward_pass(part.x)
-        part.y = matched(output, part.y)
-        term = loss_of(model, output, part, count, divisor)
-        model.precision.scaled(term.value).backward()
+        term, output = _learn(model, part, count, divisor)
         terms.append(term)
-        outputs.append(output if is_whole else detached(output))
-        targets.append(part.y)
-    return learned_of(model, prepared, terms, outputs, targets)
+        outputs.append(detached(output))
+    return learned_of(model, prepared, terms, outputs)
 
 
-def learned_of(
-    model: Network, prepared: Prepared, terms: list[Term], outputs: list[Any], targets: list[Any]
-) -> Learned:
-    """Put together what the parts of a batch gave."""
-    if len(terms) == 1 and prepared.parts[0].index is None:
-        (term,), (part,) = terms, prepared.parts
-        return Learned(term.total, term.count, outputs[0], targets[0], part.x, part.size, term.scalars)
+def _learn(model: Network, part: Part, count: Count, divisor: Count | None) -> tuple[Term, Any]:
+    output = model.forward_pass(part.x)
+    part.y = matched(output, part.y)
+    term = loss_of(model, output, part, count, divisor)
+    model.precision.scaled(term.value).backward()
+    return term, output
+
+
+def learned_of(model: Network, prepared: Prepared, terms: list[Term], outputs: list[Any]) -> Learned:
+    """Put together what the parts of a batch gave, in the batch's order."""
+    parts = prepared.parts
+    places = [part.index for part in parts]
     count: Count = sum(term.count for term in terms)
-    places = [part.index for part in prepared.parts]
-    inputs = joined([part.x for part in prepared.parts], places, 0) if model.takes_inputs else None
     return Learned(
         sum(term.total for term in terms),
         count,
         joined(outputs, places, 0),
-        joined(targets, places, -100),
-        inputs,
-        sum(part.size for part in prepared.parts),
+        joined([part.y for part in parts], places, -100),
+        joined([part.x for part in parts], places, 0) if model.takes_inputs else None,
+        sum(part.size for part in parts),
         _added(term.scalars for term in terms),
     )
 
@@ -200,13 +201,13 @@ def loss_of(model: Network, outputs: Any, part: Part, count: Count, divisor: Cou
         divisor: what the sums of the step are divided by; None: the part is the whole step.
     """
     loss = model.loss_function
-    if model.has_own_loss or not isinstance(loss, Loss):
+    if not loss.counts_items or model.has_own_loss:
         return _loss_of_function(model, outputs, part, count, divisor)
-    if divisor is None and not loss.is_sum and _is_counted(count):
+    if divisor is None and not loss.is_sum and count > 0:  # of data on an accelerator this waits for it
         mean = loss.mean_of(outputs, part.x, part.y)
         return Term(mean, read(mean) * count, count, {})
     total = loss.total_of(outputs, part.x, part.y, part.weight)
-    value = total if divisor is None or not _is_counted(divisor) else total / divisor
+    value = total if divisor is None or not divisor > 0 else total / divisor
     return Term(value, read(total), count, {})
 
 
@@ -224,7 +225,7 @@ def _loss_of_function(model: Network, outputs: Any, part: Part, count: Count, di
         value = given.loss if divisor is None else given.loss * (count / divisor)
         return Term(value, read(given.loss) * count, count, scalars)
     own_divisor = given.count if divisor is None else divisor
-    value = given.loss / own_divisor if _is_counted(own_divisor) else given.loss
+    value = given.loss / own_divisor if own_divisor > 0 else given.loss
     return Term(value, read(given.loss), given.count, scalars)
 
 
@@ -233,18 +234,13 @@ def rescale(model: Network, divisor: Count | None, counts: Sequence[Count]) -> N
     if divisor is None:
         return
     total = sum(read(count) if isinstance(count, Tensor) else count for count in counts)
-    if (not isinstance(total, Tensor) and total == divisor) or not _is_counted(total):
+    if (not isinstance(total, Tensor) and total == divisor) or not total > 0:
         return
     ratio = divisor / (total.to(sum_dtype(total)) if isinstance(total, Tensor) else total)
     for group in model.optimizer.param_groups:
         for parameter in group["params"]:
             if parameter.grad is not None:
                 parameter.grad.mul_(ratio)
-
-
-def _is_counted(count: Count) -> bool:
-    """Tell whether anything counts; of data that lie on an accelerator this waits for it."""
-    return bool(count > 0)
 
 
 def read(value: Tensor) -> Any:

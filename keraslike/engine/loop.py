@@ -164,8 +164,8 @@ def _take_step(model: Learner, run: Run, epoch: int, step: Step, guard: StepGuar
         run.callbacks.on_train_batch_begin(batch.number, {})
         began = time.perf_counter()
         learned = step.learn(place)
-        metrics = model.keep(learned)
-        losses.append(learned.loss)
+        metrics, loss = model.keep(learned), learned.loss
+        losses.append(loss)
         run.history.count_tokens(step.batches[place].parts)
         if len(losses) == len(step.batches):
             step.finish()
@@ -174,7 +174,7 @@ def _take_step(model: Learner, run: Run, epoch: int, step: Step, guard: StepGuar
         if run.callbacks.callbacks:
             times = {"batch": batch.number, "size": learned.size, "time": time.perf_counter() - began}
             values = zip(model.batch_metrics_names, metrics, strict=True)
-            logs: Any = BatchLogs({**times, "loss": learned.loss, **dict(values), **learned.means()})
+            logs: Any = BatchLogs({**times, "loss": loss, **dict(values), **learned.means()})
             run.callbacks.on_train_batch_end(batch.number, logs)
 
 

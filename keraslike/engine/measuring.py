@@ -52,15 +52,14 @@ def measure(model: Measured, batch: Batch) -> Learned:
         prepared = gradients.prepare(model, 1, batch, cut)
         if len(prepared.parts) > 1 and model.why_whole() is not None:
             return _measured_whole(model, batch, [model.forward_pass(part.x) for part in prepared.parts])
-        terms, outputs, targets = [], [], []
+        terms, outputs = [], []
         for part, count in zip(prepared.parts, prepared.counts, strict=True):
             output = model.forward_pass(part.x)
             part.y = matched(output, part.y)
             divisor = None if len(prepared.parts) == 1 and part.weight is None else 1
             terms.append(gradients.loss_of(model, output, part, count, divisor))
             outputs.append(output)
-            targets.append(part.y)
-        return gradients.learned_of(model, prepared, terms, outputs, targets)
+        return gradients.learned_of(model, prepared, terms, outputs)
 
     return within_memory(model, batch, go)
 
@@ -72,7 +71,7 @@ def _measured_whole(model: Measured, batch: Batch, outputs: list[Any]) -> Learne
     output = joined(outputs, [None] * len(outputs), 0)
     part.y = matched(output, part.y)
     term = gradients.loss_of(model, output, part, count, None)
-    return gradients.learned_of(model, prepared, [term], [output], [part.y])
+    return gradients.learned_of(model, prepared, [term], [output])
 
 
 def outputs_of(model: Limited, batch: Batch, forward: Callable[[Any], Any]) -> Any:

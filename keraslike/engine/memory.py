@@ -5,7 +5,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from keraslike.engine.random_state import State, get_state, has_drawn_outside_torch, set_state
+from keraslike.engine.random_state import (
+    Drawn,
+    drawn_since,
+    get_state,
+    get_torch_state,
+    set_state,
+    set_torch_state,
+)
 from keraslike.errors import OutOfMemoryError
 
 _TEXTS = (
@@ -70,8 +77,8 @@ def free_memory() -> None:
 class Undo:
     """What a step changes before the weights, and how it is put back: gradients, random state and buffers.
 
-    Numpy's and Python's random states are slow to read (40 microseconds), so they are kept for every step only where a
-    first step has drawn from them.
+    Random states are slow to read (NumPy's and Python's take 40 microseconds, torch's five), so that only those are
+    kept for every step from which the first step of the epoch has drawn.
 
     Args:
         network: its buffers, such as a counter, are put back too.
@@ -88,33 +95,33 @@ class Undo:
             (module, name) for module in network.modules() for name, _ in module.named_buffers(recurse=False)
         ]
         self._buffers: list[Tensor] = []
-        self._torch: Any = None
-        self._whole: State | None = None
-        self._draws_elsewhere: bool | None = None
+        self._state: Any = None
+        self._drawn: Drawn | None = None
 
     def watch(self) -> None:
-        """Look again, at the next step, whether the network draws from numpy's or Python's random state."""
-        self._draws_elsewhere = None
+        """Look again, at the next step, from which random states the network draws."""
+        self._drawn = None
 
     def mark(self) -> None:
         """Keep the state at the beginning of a step."""
-        self._whole = None if self._draws_elsewhere is False else get_state()
-        if self._whole is None:
-            self._torch = _torch_state()
+        if self._drawn is None or self._drawn == "everything":
+            self._state = get_state()
+        elif self._drawn == "torch":
+            self._state = get_torch_state()
         if self._places:
             self._buffers = [getattr(module, name).detach().clone() for module, name in self._places]
 
     def learn_from_first(self) -> None:
-        """See, after the first backward of a first step, whether the network drew from other than torch's state."""
-        if self._draws_elsewhere is None and self._whole is not None:
-            self._draws_elsewhere = has_drawn_outside_torch(self._whole)
+        """See, after the first backward of a first step, from which random states the network has drawn."""
+        if self._drawn is None:
+            self._drawn = drawn_since(self._state)
 
     def put_back(self) -> None:
         """Put everything back as it was at `mark`."""
-        if self._whole is not None:
-            set_state(self._whole)
-        else:
-            _set_torch_state(self._torch)
+        if self._drawn is None or self._drawn == "everything":
+            set_state(self._state)
+        elif self._drawn == "torch":
+            set_torch_state(self._state)
         self.put_buffers_back()
 
     def put_buffers_back(self, where: Tensor | None = None) -> None:
@@ -130,19 +137,3 @@ class Undo:
                 continue
             with torch.no_grad():
                 buffer.copy_(kept if where is None else torch.where(where.bool(), kept, buffer))
-
-
-def _torch_state() -> tuple[Any, Any]:
-    accelerator = torch.cuda.get_rng_state() if torch.cuda.is_initialized() else None
-    if accelerator is None and torch.backends.mps.is_available():
-        accelerator = torch.mps.get_rng_state()
-    return torch.get_rng_state(), accelerator
-
-
-def _set_torch_state(state: tuple[Any, Any]) -> None:
-    cpu, accelerator = state
-    torch.set_rng_state(cpu)
-    if accelerator is not None and torch.cuda.is_initialized():
-        torch.cuda.set_rng_state(accelerator)
-    elif accelerator is not None:
-        torch.mps.set_rng_state(accelerator)

@@ -4,6 +4,7 @@ One small object with the same verbs for every format, so that the loop never as
 optimizer's state, the losses and the metrics stay in the network's own format (float32 or better) with all of them.
 """
 
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -45,9 +46,10 @@ class Precision:
         """Give the context in which the network is called; loss and backward stand outside of it."""
         return _PLAIN
 
-    def full(self, outputs: Any) -> Any:
-        """Give the network's outputs as losses and metrics see them: in float32 or better."""
-        return full(outputs)
+    def run(self, network: Callable[..., Any], given: Iterable[Any]) -> Any:
+        """Call the network, and give its outputs as losses and metrics see them: in float32 or better."""
+        outputs = network(*given)
+        return outputs if type(outputs) is Tensor and outputs.dtype is torch.float32 else full(outputs)
 
     def scaled(self, loss: Tensor) -> Tensor:
         """Give what to back-propagate for a loss."""
@@ -87,6 +89,12 @@ class BFloat16(Precision):
     def forward(self) -> AbstractContextManager[Any]:
         """Give the context in which the network is called; as in Precision."""
         return torch.autocast(self.device_type, dtype=self.dtype)
+
+    def run(self, network: Callable[..., Any], given: Iterable[Any]) -> Any:
+        """Call the network in that context; as in Precision."""
+        with self.forward():
+            outputs = network(*given)
+        return full(outputs)
 
 
 class Float16(BFloat16):

@@ -4,41 +4,69 @@ The random state means torch's (on the CPU and the accelerators), numpy's and Py
 """
 
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from poutyne import set_seeds
 
 State = tuple[Any, ...]
+Drawn = Literal["nothing", "torch", "everything"]
 
 
-def get_state() -> State:
-    """Read the whole random state."""
+def get_torch_state() -> State:
+    """Read torch's random state, on the CPU and the accelerators."""
     cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None
     mps = torch.mps.get_rng_state() if torch.backends.mps.is_available() else None
-    return torch.get_rng_state(), cuda, mps, np.random.get_state(), random.getstate()
+    return torch.get_rng_state(), cuda, mps
 
 
-def set_state(state: State) -> None:
-    """Put a random state back, as `get_state` gave it."""
-    cpu, cuda, mps, numpy_state, python_state = state
+def set_torch_state(state: State) -> None:
+    """Put back what `get_torch_state` gave."""
+    cpu, cuda, mps = state
     torch.set_rng_state(cpu)
     if cuda is not None:
         torch.cuda.set_rng_state_all(cuda)
     if mps is not None:
         torch.mps.set_rng_state(mps)
+
+
+def get_state() -> State:
+    """Read the whole random state."""
+    return *get_torch_state(), np.random.get_state(), random.getstate()
+
+
+def set_state(state: State) -> None:
+    """Put a random state back, as `get_state` gave it."""
+    *of_torch, numpy_state, python_state = state
+    set_torch_state(tuple(of_torch))
     np.random.set_state(numpy_state)
     random.setstate(python_state)
 
 
-def has_drawn_outside_torch(state: State) -> bool:
-    """Tell whether numpy's or Python's random state is another than in `state`."""
-    *_, numpy_state, python_state = state
-    is_kept = all(np.array_equal(then, now) for then, now in zip(numpy_state, np.random.get_state(), strict=True))
-    return not is_kept or python_state != random.getstate()
+def drawn_since(state: State) -> Drawn:
+    """Tell from which random states somebody has drawn since `get_state` gave this one.
+
+    Example:
+        >>> before = get_state()
+        >>> drawn_since(before), int(torch.rand(1).shape[0]), drawn_since(before)
+        ('nothing', 1, 'torch')
+    """
+    now = get_state()
+    *of_torch, numpy_then, python_then = state
+    *of_torch_now, numpy_now, python_now = now
+    is_numpy_kept = all(np.array_equal(a, b) for a, b in zip(numpy_then, numpy_now, strict=True))
+    if not is_numpy_kept or python_then != python_now:
+        return "everything"
+    return "nothing" if _tensors(of_torch) == _tensors(of_torch_now) else "torch"
+
+
+def _tensors(state: Sequence[Any]) -> list[list[int]]:
+    """Give the bytes of torch's states, one list per generator."""
+    found = [part for parts in state if parts is not None for part in (parts if isinstance(parts, list) else [parts])]
+    return [part.tolist() for part in found]
 
 
 def draw_seed() -> int:

@@ -17,6 +17,9 @@ def matched(outputs: Any, targets: Any) -> Any:
     """
     if not isinstance(outputs, Tensor) or not isinstance(targets, Tensor):
         return targets
-    is_wider = outputs.dim() == 2 and outputs.shape == (*targets.shape, 1) and targets.is_floating_point()
-    is_narrower = outputs.dim() == 1 and targets.shape == (*outputs.shape, 1)
-    return targets.reshape(outputs.shape) if is_wider or is_narrower else targets
+    dimensions = outputs.dim()
+    if dimensions == 2 and outputs.size(1) == 1 and targets.dim() == 1:
+        is_other = targets.is_floating_point() and targets.size(0) == outputs.size(0)
+    else:
+        is_other = dimensions == 1 and targets.shape == (*outputs.shape, 1)
+    return targets.reshape(outputs.shape) if is_other else targets

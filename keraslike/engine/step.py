@@ -8,6 +8,7 @@ from keraslike.data.cutting import Cut
 from keraslike.engine import gradients
 from keraslike.engine.gradients import Count, Learned, Network, Prepared
 from keraslike.engine.memory import Undo, halved, is_out_of_memory
+from keraslike.engine.tables import SparseTables
 
 
 class Cutting:
@@ -18,12 +19,18 @@ class Cutting:
         why_whole: why a batch must not be cut by itself, in words; None where it may be.
         on_limit: called with every new limit.
         say: prints a line.
+        tables: embedding tables whose gradients are kept sparse while a step has several parts; None: none.
     """
 
     def __init__(
-        self, cut: Cut, why_whole: str | None, on_limit: Callable[[int], None], say: Callable[[str], None]
+        self,
+        cut: Cut,
+        why_whole: str | None,
+        on_limit: Callable[[int], None],
+        say: Callable[[str], None],
+        tables: SparseTables | None = None,
     ) -> None:
-        self.cut, self.why_whole, self.on_limit, self.say = cut, why_whole, on_limit, say
+        self.cut, self.why_whole, self.on_limit, self.say, self.tables = cut, why_whole, on_limit, say, tables
         self._is_told = True
 
     def halve(self, largest: int) -> None:
@@ -59,7 +66,7 @@ class Step:
 
     def __init__(self, model: Network, batches: Sequence[Prepared], cutting: Cutting, undo: Undo) -> None:
         self.model, self.cutting, self.undo = model, cutting, undo
-        self.batches = [prepared if prepared.cut == cutting.cut else self._again(prepared) for prepared in batches]
+        self.batches = [prepared if prepared.cut is cutting.cut else self._again(prepared) for prepared in batches]
         self.divisor: Count | None = gradients.step_count(model, self.batches)
         self._counts: list[Count] = []
         undo.mark()
@@ -75,9 +82,9 @@ class Step:
         while learned is None:
             try:
                 for prepared in self.batches[done:place]:
-                    gradients.add_gradients(self.model, prepared, self.divisor)
+                    self._add_gradients(prepared)
                     done += 1
-                learned = gradients.add_gradients(self.model, self.batches[place], self.divisor)
+                learned = self._add_gradients(self.batches[place])
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
@@ -89,8 +96,16 @@ class Step:
         self._counts.append(learned.count)
         return learned
 
+    def _add_gradients(self, prepared: Prepared) -> Learned:
+        if self.divisor is None or self.cutting.tables is None:
+            return gradients.add_gradients(self.model, prepared, self.divisor)
+        with self.cutting.tables.sparse():
+            return gradients.add_gradients(self.model, prepared, self.divisor)
+
     def finish(self) -> None:
         """Make the gradients those of the mean: unscaled, and divided by what a function itself has counted."""
+        if self.cutting.tables is not None:
+            self.cutting.tables.densify()
         self.model.precision.unscale(self.model.optimizer)
         gradients.rescale(self.model, self.divisor, self._counts)
 

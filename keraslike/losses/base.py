@@ -31,6 +31,7 @@ class Loss(Sums, ABC):
         problem_type: what the outputs mean, in Hugging Face's words: `single_label_classification` (one logit per
             class), `multi_label_classification` (one logit per yes-or-no) or `regression` (the values); None: none
             of these.
+        counts_items: True; False for a bare function, whose count is the number of examples.
         is_separable: whether total and count add up over examples, so that a batch may be cut.
         reason: in words, why it may not, for the line that says so.
 
@@ -39,6 +40,7 @@ class Loss(Sums, ABC):
     """
 
     problem_type: str | None = None
+    counts_items: bool = True
     is_separable: bool = True
     reason: str | None = None
 

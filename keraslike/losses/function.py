@@ -62,6 +62,7 @@ class FunctionLoss(Sums):
     """
 
     problem_type: str | None = None
+    counts_items = False
     is_separable = False
     is_sum = False
 

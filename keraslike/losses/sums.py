@@ -7,6 +7,10 @@ Count = int | float | Tensor
 """What a loss is a mean over: a Python number where it is known, or a 0-dim tensor on an accelerator."""
 
 
+FEW = 256
+"""So many numbers are counted faster in a list than by NumPy or torch; a step of a small network notices."""
+
+
 class Sums(nn.Module):
     """What keeps the sum and the count of everything added, and gives the mean over it.
 

@@ -9,6 +9,7 @@ from torch import nn
 from keraslike.data.cutting import Cut, price_of_part
 from keraslike.engine.bridge import mixing_layer
 from keraslike.engine.step import Cutting
+from keraslike.engine.tables import SparseTables
 from keraslike.losses.base import Loss
 
 MicroBatchSize = int | Literal["auto"] | None
@@ -44,7 +45,8 @@ def plan_cutting(model: Cuttable, micro_batch_size: MicroBatchSize, say: Callabl
     price = None
     if micro_batch_size == "auto" and why_whole is None:
         price = price_of_part(device_type(model), body_parameters(model.network))
-    return Cutting(Cut(size, price, model.micro_batch_limit), why_whole, model.remember_limit, say)
+    tables = SparseTables(model.network) if device_type(model) == "cpu" else None
+    return Cutting(Cut(size, price, model.micro_batch_limit), why_whole, model.remember_limit, say, tables)
 
 
 def cutting_notes(model: Cuttable, micro_batch_size: MicroBatchSize) -> list[str]:
@@ -61,7 +63,10 @@ def cutting_notes(model: Cuttable, micro_batch_size: MicroBatchSize) -> list[str
 
 
 def body_parameters(network: nn.Module) -> int:
-    """Count the trainable parameters without the embeddings, which cost next to nothing per token; if none, all.
+    """Count the parameters without the embeddings, which cost next to nothing per token, frozen ones included.
+
+    What a part costs beside its tokens, and what a token costs, both grow with what is learned: a frozen body of 10.8 M
+    parameters was measured at the price of the same body where it learns.
 
     Example:
         >>> body_parameters(nn.Sequential(nn.Embedding(1000, 4), nn.Linear(4, 2)))
@@ -69,8 +74,7 @@ def body_parameters(network: nn.Module) -> int:
     """
     tables = [module for module in network.modules() if isinstance(module, (nn.Embedding, nn.EmbeddingBag))]
     looked_up = {id(parameter) for table in tables for parameter in table.parameters(recurse=False)}
-    body = [parameter for parameter in network.parameters() if id(parameter) not in looked_up]
-    return sum(p.numel() for p in body if p.requires_grad) or sum(p.numel() for p in body)
+    return sum(parameter.numel() for parameter in network.parameters() if id(parameter) not in looked_up)
 
 
 def device_type(model: Any) -> str:

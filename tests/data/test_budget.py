@@ -91,5 +91,5 @@ def test_lengths_are_read_after_varying():
 
 def test_budget_by_device():
     """A CPU has the measured budget, anything else one that is larger."""
-    assert token_budget("cpu") == 512
+    assert token_budget("cpu") == 384
     assert token_budget("quantum") > token_budget("cpu")

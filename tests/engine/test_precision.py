@@ -25,7 +25,7 @@ def train(precision: Precision, parts: int = 1, steps: int = 3) -> nn.Module:
         for x_part, y_part in zip(x.chunk(parts), y.chunk(parts), strict=True):
             with precision.forward():
                 outputs = network(x_part)
-            loss = nn.functional.cross_entropy(precision.full(outputs), y_part, reduction="sum") / len(x)
+            loss = nn.functional.cross_entropy(full(outputs), y_part, reduction="sum") / len(x)
             precision.scaled(loss).backward()
         precision.unscale(optimizer)
         optimizer.step()
@@ -87,7 +87,7 @@ def test_forward_is_half_and_full_is_not():
         outputs = network(torch.zeros(2, 4))
 
     assert outputs.dtype == torch.bfloat16
-    assert BFloat16("cpu").full(outputs).dtype == torch.float32
+    assert full(outputs).dtype == torch.float32
 
 
 def test_full_keeps_nested_outputs():
@@ -337,7 +337,7 @@ def test_half_on_a_gpu(word):
     for one, precision in ((wide, Precision()), (half, choose_precision(word, CUDA, half, is_transformer=True))):
         with precision.forward():
             logits = one(input_ids=ids).logits
-        precision.scaled(nn.functional.cross_entropy(precision.full(logits), labels)).backward()
+        precision.scaled(nn.functional.cross_entropy(full(logits), labels)).backward()
         precision.unscale(torch.optim.SGD(one.parameters(), lr=0.1))
         precision.update()
 
@@ -366,10 +366,24 @@ def test_no_wait_on_a_gpu(precision):
     try:
         with precision.forward():
             outputs = network(x)
-        precision.scaled(nn.functional.cross_entropy(precision.full(outputs), y)).backward()
+        precision.scaled(nn.functional.cross_entropy(full(outputs), y)).backward()
         precision.unscale(optimizer)
         precision.update()
     finally:
         torch.cuda.set_sync_debug_mode("default")
 
     assert all(parameter.grad is not None for parameter in network.parameters())
+
+
+@pytest.mark.parametrize("precision", [Precision(), BFloat16("cpu"), Float16("cpu")], ids=["float32", "bf16", "fp16"])
+def test_run_gives_full_outputs(precision):
+    """Losses and metrics see float32, whatever the network computed in, also of outputs in a dict."""
+
+    def network(x, factor):
+        return {"logits": (x @ x).to(torch.bfloat16) * factor, "text": "kept"}
+
+    outputs = precision.run(network, (torch.ones(2, 2), 2.0))
+
+    assert outputs["logits"].dtype == torch.float32
+    assert outputs["logits"].tolist() == [[4.0, 4.0], [4.0, 4.0]]
+    assert outputs["text"] == "kept"

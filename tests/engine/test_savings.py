@@ -20,7 +20,7 @@ from transformers import (
 )
 
 from keraslike.engine.forward import ModelWrapper
-from keraslike.engine.precision import BFloat16, Float16, Precision
+from keraslike.engine.precision import BFloat16, Float16, Precision, full
 from keraslike.engine.savings import checkpoint_gradients
 from keraslike.errors import ArgumentError
 from tests.engine.loops import make_mlp, weights_of
@@ -76,7 +76,7 @@ def train(network: nn.Module, precision: Precision) -> Tensor:
             optimizer.zero_grad()
             with precision.forward():
                 outputs = network(input_ids=IDS, labels=labels_for(network))
-            precision.scaled(precision.full(outputs).loss).backward()
+            precision.scaled(full(outputs).loss).backward()
             precision.unscale(optimizer)
             optimizer.step()
             precision.update()

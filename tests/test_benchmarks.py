@@ -1,0 +1,165 @@
+"""The benchmarks, run on sizes that take no time, so that the scripts do not rot; nothing is timed in earnest."""
+
+import csv
+import re
+from argparse import Namespace
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import torch
+
+FOLDER = Path(__file__).parent / "benchmarks"
+OURS_AND_HAND = ["--only", "best by hand", "by hand", "keraslike"]
+
+
+@pytest.fixture
+def benchmark_named(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Imports a benchmark as its command does, from its own folder; no memory is measured in a process of its own."""
+    monkeypatch.syspath_prepend(str(FOLDER))
+
+    def load(name: str) -> ModuleType:
+        module = import_module(name)
+        if hasattr(module, "in_own_process"):
+            monkeypatch.setattr(module, "in_own_process", lambda *_: {"peak": 0.0})
+        monkeypatch.setattr(module, "single_threaded", lambda: None, raising=False)
+        return module
+
+    return load
+
+
+def read(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_steps(benchmark_named: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any):
+    """`steps.py` writes a row per run, skips those that are there, and prints a line for each side."""
+    steps = benchmark_named("steps")
+    monkeypatch.setattr(steps, "timed", lambda train, seed, timed=steps.timed: timed(train, seed, steps=3))
+    command = [*OURS_AND_HAND, "--rounds", "2", "--out", str(tmp_path / "rows.csv")]
+    steps.main(command)
+    steps.main(command)
+    rows, printed = read(tmp_path / "rows.csv"), capsys.readouterr().out
+
+    assert sorted((row["round"], row["who"]) for row in rows) == [
+        (count, who) for count in "01" for who in ("best by hand", "by hand", "keraslike")
+    ]
+    assert "| best by hand | 1.00 (1.00 to 1.00) |" in printed
+
+
+def test_steps_notices_skipped_work(benchmark_named: Any):
+    """A side whose weights are not those of the loop by hand after the same steps is refused."""
+    steps, jobs = benchmark_named("steps"), benchmark_named("jobs")
+    truth = steps.in_order(benchmark_named("peers").measured("train_tensors", ["by hand"])["by hand"])
+
+    def lazy(job: Any) -> Any:
+        for _ in range(job.clock.last):
+            job.clock.tick()
+        return jobs.Learned(0.0, list(job.network().parameters()))
+
+    with pytest.raises(AssertionError, match="the weights differ"):
+        steps.difference(lazy, truth)
+
+
+def test_texts(benchmark_named: Any, tmp_path: Path, tiny_bert: Path):
+    """`texts.py` sends every text through every network; keraslike's batches are those of a plain shuffle."""
+    texts = benchmark_named("texts")
+    sizes = ["--texts", "32", "--batches", "16", "--rounds", "1", "--model", str(tiny_bert)]
+    texts.main([*OURS_AND_HAND, "keraslike, not cut", *sizes, "--out", str(tmp_path / "rows.csv")])
+    sent = {row["who"]: int(row["sent"]) for row in read(tmp_path / "rows.csv")}
+    real = {int(row["real"]) for row in read(tmp_path / "rows.csv")}
+
+    assert len(real) == 1
+    assert real.pop() <= sent["keraslike"] <= sent["keraslike, not cut"]
+
+
+def test_texts_from_a_pool(benchmark_named: Any, tiny_bert: Path):
+    """The loop that buckets a long epoch takes batches from the shortest to the longest, as many as the others."""
+    texts, peers = benchmark_named("texts"), benchmark_named("peers")
+    given = Namespace(model=tiny_bert, data=None)
+    pooled = peers.measured("train_texts", ["best by hand, of 100 batches"])["best by hand, of 100 batches"]
+    row = texts.timed(pooled, texts.job(given, 8, 0, 32))
+
+    assert row["sent"] >= row["real"] > 0
+
+
+def test_predicting(benchmark_named: Any, tmp_path: Path, tiny_bert: Path):
+    """`predicting.py` holds everyone's classes against those of the loop by hand."""
+    predicting = benchmark_named("predicting")
+    sizes = ["--texts", "24", "--rounds", "1", "--model", str(tiny_bert), "--out", str(tmp_path / "rows.csv")]
+    predicting.main([*OURS_AND_HAND, "pipeline", *sizes])
+
+    assert {row["who"] for row in read(tmp_path / "rows.csv")} == {*OURS_AND_HAND[1:], "pipeline"}
+
+
+@pytest.mark.parametrize("who", ["by hand", "keraslike"])
+def test_evaluating(benchmark_named: Any, who: str):
+    """`evaluating.py` measures the loss of all rows, whoever adds it up."""
+    row = benchmark_named("evaluating").measure(who, 12, width=50)
+
+    assert 0 < row["loss"] < 10
+    assert row["cpu_per_row"] > 0
+
+
+def test_accumulation(benchmark_named: Any):
+    """Micro-batches of keraslike give the gradient of the whole batch, clipped or not, per example and per token."""
+    line = benchmark_named("accumulation").table(["keraslike"]).splitlines()[-1]
+
+    ratios = re.findall(r"([\d.]+) \(", line)
+    assert [float(ratio) for ratio in ratios] == pytest.approx([1.0] * 6, abs=2e-6)
+
+
+def test_prices_are_fitted(benchmark_named: Any):
+    """Times that are a line of the tokens give this line's price."""
+    prices = benchmark_named("prices")
+    rows = [{"examples": 1, "tokens": tokens, "seconds": 0.25 + 0.5 * tokens} for tokens in (8, 32, 512)]
+
+    assert prices.fit(rows) == pytest.approx((0.25, 0.5))
+
+
+def test_prices(benchmark_named: Any, monkeypatch: pytest.MonkeyPatch, capsys: Any):
+    """`prices.py` tells the price of a part for each body."""
+    prices = benchmark_named("prices")
+    monkeypatch.setattr(prices, "SHAPES", [(1, 4), (2, 8), (4, 8)])
+    prices.main(["--only", "0.1 M", "--rounds", "1", "--parts", "1", "--device", "cpu"])
+
+    assert "| 0.1 M | cpu | 104128 |" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_gpu_step_says_that_it_was_not_run(benchmark_named: Any):
+    """Without a GPU `gpu_step.py` measures nothing, and says so."""
+    with pytest.raises(SystemExit, match="nothing was measured"):
+        benchmark_named("gpu_step").main([])
+
+
+@pytest.mark.gpu
+def test_gpu_step(benchmark_named: Any, capsys: Any):
+    """On a GPU it tells the share of a step that keraslike adds."""
+    benchmark_named("gpu_step").main(["--rounds", "1"])
+
+    assert "| keraslike |" in capsys.readouterr().out
+
+
+def test_rounds_take_turns(benchmark_named: Any):
+    """Every round has everyone, and another one first."""
+    assert benchmark_named("results").interleaved("ab", 2) == [(0, "a"), (0, "b"), (1, "b"), (1, "a")]
+
+
+def test_ratios_are_of_one_round(benchmark_named: Any):
+    """A run is divided by the reference's run of the same round, so that a busy machine slows both."""
+    rows = [
+        {"round": count, "who": who, "cpu": cpu}
+        for count, who, cpu in [(0, "a", 1), (0, "b", 2), (1, "b", 9), (1, "a", 3)]
+    ]
+
+    assert benchmark_named("results").ratios(rows, "cpu", to="a")["b"] == [2.0, 3.0]
+
+
+def test_unknown_side(benchmark_named: Any):
+    """A name that is none of the sides is answered with those that are."""
+    with pytest.raises(SystemExit, match=r"there is no TensorFlow; there are: best by hand, .*, Poutyne"):
+        benchmark_named("peers").measured("train_tensors", ["TensorFlow"])
