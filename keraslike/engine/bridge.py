@@ -3,7 +3,7 @@
 Every underscore name of Poutyne's that keraslike uses stands in this room, and a contract test holds its signature.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,6 +13,7 @@ from poutyne import CallbackList
 from poutyne.framework.callbacks.lr_scheduler import _PyTorchLRSchedulerWrapper
 from poutyne.framework.callbacks.policies import OptimizerPolicy
 from torch import nn
+from torch.nn.utils.rnn import PackedSequence
 
 from keraslike.data.batches import PairBatch, Part, as_batch
 from keraslike.data.cutting import WHOLE
@@ -122,7 +123,7 @@ class Engine(Bookkeeping):
 
         Over several GPUs where Poutyne's `device=[...]` asks for it.
         """
-        given = x if isinstance(x, (tuple, list)) else (x,)
+        given = _arguments(x)
         network = self.network if self.other_device is None else self._on_several_devices
         outputs = self.precision.run(network, given)
         return outputs if self.read_outputs is None else self.read_outputs(outputs)
@@ -180,8 +181,7 @@ class Engine(Bookkeeping):
 
     def preprocess_input(self, x: Any, y: Any = None) -> Any:
         """Give inputs as a tuple of arguments, and targets, as tensors on the device."""
-        x = self.send(x)
-        given = tuple(x) if isinstance(x, (tuple, list)) else (x,)
+        given = _arguments(self.send(x))
         return given if y is None else (given, self.send(y))
 
     def _validate(
@@ -263,6 +263,11 @@ class Engine(Bookkeeping):
             return getattr(self.loss_function, "reason", None) or "the loss is a function that gives a mean"
         mixing = mixing_layer(self.network)
         return None if mixing is None else f"{mixing} computes over all examples that go through at once"
+
+
+def _arguments(x: Any) -> Sequence[Any]:
+    """Give a network's arguments: a tuple or list is several; a `PackedSequence`, which is a tuple too, is one."""
+    return x if isinstance(x, (tuple, list)) and not isinstance(x, PackedSequence) else (x,)
 
 
 def _first_not_none(*values: Any) -> Any:

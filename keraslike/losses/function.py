@@ -68,9 +68,10 @@ class FunctionLoss(Sums):
 
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__()
-        self.func = function  # under this name Poutyne keeps a loss's function; a module becomes a part
+        self.func: Any = function  # under this name Poutyne keeps a loss's function; a module becomes a part
         self.__name__ = name_of(function)
         self._call = called_by_name(function, has_inputs=True)
+        self._keeps_sums = hasattr(function, "compute") and hasattr(function, "reset")
 
     @property
     def reason(self) -> str:
@@ -103,6 +104,16 @@ class FunctionLoss(Sums):
         total, count = value.summed(get_batch_size(outputs, targets) if value.count is None else 0)
         self.add(total, count)
         return value.loss if value.count is None or not value.count > 0 else value.loss / value.count
+
+    def compute(self) -> Any:
+        """Give the value of the epoch; the object's own where it keeps sums, as Poutyne's do."""
+        return self.func.compute() if self._keeps_sums else super().compute()
+
+    def reset(self) -> None:
+        """Forget the sums."""
+        super().reset()
+        if self._keeps_sums:
+            self.func.reset()
 
     def update(self, outputs: Any, targets: Any) -> None:
         """Add the batch to the epoch's sums."""
