@@ -9,13 +9,17 @@ from keraslike.errors import ArgumentError
 LISTS = ("metrics", "batch_metrics", "epoch_metrics")
 
 
-def manifest_of(task: Any, reading: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+def manifest_of(
+    task: Any, reading: dict[str, Any], given: Mapping[str, Any], micro_batch_limit: int | None
+) -> dict[str, Any]:
     """Give the manifest of a model with a task, as plain JSON.
 
     Args:
         task: the task.
         reading: how the user's data were read (the columns that were chosen).
-        given: what the constructor was given as optimizer, loss_function, metrics, batch_metrics and epoch_metrics.
+        given: what the constructor was given as optimizer, loss_function, metrics, batch_metrics, epoch_metrics,
+            precision and gradient_checkpointing.
+        micro_batch_limit: what an out-of-memory has left behind.
     """
     optimizer = given["optimizer"]
     return {
@@ -24,6 +28,9 @@ def manifest_of(task: Any, reading: dict[str, Any], given: Mapping[str, Any]) ->
         "reading": reading,
         "optimizer": optimizer if isinstance(optimizer, (str, dict)) or optimizer is None else "auto",
         "loss_function": _name_of(given["loss_function"]),
+        "precision": str(given["precision"]),
+        "gradient_checkpointing": bool(given["gradient_checkpointing"]),
+        "micro_batch_limit": micro_batch_limit,
         **{name: None if given[name] is None else [_name_of(metric) for metric in given[name]] for name in LISTS},
     }
 
@@ -48,6 +55,7 @@ def given_again(manifest: Mapping[str, Any], again: Mapping[str, Any]) -> dict[s
     if manifest["reading"]["has_prepare"] and again["prepare"] is None:
         raise _missing("prepare", "the function that maps rows")
     arguments: dict[str, Any] = {"optimizer": manifest["optimizer"]}
+    arguments |= {name: manifest[name] for name in ("precision", "gradient_checkpointing") if name in manifest}
     for name in ("loss_function", *LISTS):
         saved = manifest[name]
         own = [part["custom"] for part in (saved if isinstance(saved, list) else [saved]) if isinstance(part, dict)]

@@ -73,8 +73,8 @@ class StepGuard:
             NonFiniteError: too many steps were skipped, one after the other.
         """
         self.settle()
-        found = [parameter.grad for group in self.optimizer.param_groups for parameter in group["params"]]
-        gradients = [gradient for gradient in found if gradient is not None]
+        groups = self.optimizer.param_groups
+        gradients = [grad for group in groups for p in group["params"] if (grad := p.grad) is not None]
         is_taken = self._take_late(step, gradients) if self._is_late(gradients) else self._take_now(step, gradients)
         self.precision.update()
         return is_taken

@@ -36,7 +36,7 @@ class SavingVerbs(MeasuringVerbs):
                 "write model.save_weights(file) for the weights of any network.",
             )
         task.describe(network)
-        manifest = manifest_of(task, self._required_feed().state(), self._given)
+        manifest = manifest_of(task, self._required_feed().state(), self._given, self.micro_batch_limit)
         write_directory(directory, manifest, lambda draft: task.save(draft, network), overwrite=overwrite)
 
     @classmethod
@@ -51,6 +51,7 @@ class SavingVerbs(MeasuringVerbs):
         epoch_metrics: Sequence[Any] | None = None,
         prepare: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
         device: Any = "auto",
+        precision: Any = None,
     ) -> Self:
         """Read a model that `save` wrote.
 
@@ -63,6 +64,7 @@ class SavingVerbs(MeasuringVerbs):
             epoch_metrics: Poutyne's epoch metrics, likewise.
             prepare: the function that maps rows, where `fit` was given one.
             device: as in `Model`.
+            precision: as in `Model`; None: the saved model's.
 
         Returns:
             A model that predicts and evaluates as the saved one did. The state of its optimizer is not kept, and an
@@ -77,6 +79,9 @@ class SavingVerbs(MeasuringVerbs):
         again = given_again(manifest, {**own, "batch_metrics": batch_metrics, "epoch_metrics": epoch_metrics})
         made = task_from_state(manifest["task"]["name"], manifest["task"]["state"], task)
         make: Any = cls
+        if precision is not None:
+            again["precision"] = precision
         model: Self = make(os.fspath(directory), task=made, device=device, **again)
         model._restore(manifest["reading"], prepare)
+        model.micro_batch_limit = manifest.get("micro_batch_limit")
         return model

@@ -419,3 +419,20 @@ def test_load_of_damaged_weights(smallest_bert: str, tmp_path: Path):
 
     with pytest.raises(LoadError, match="cannot be read"):
         keraslike.load(folder)
+
+
+def test_steps_go_on_as_they_were(tiny_bert, texts_and_labels, tmp_path):
+    """Precision, gradient checkpointing, a loss by name and the limit of an out-of-memory are in the directory."""
+    texts, labels = texts_and_labels
+    chosen = {"precision": "bf16", "gradient_checkpointing": True, "loss_function": "multi_margin"}
+    model = Model(tiny_bert, task="text-classification", device="cpu", **chosen)
+    model.fit(texts, labels, epochs=1, verbose=0)
+    model.micro_batch_limit = 3
+    model.save(tmp_path / "saved")
+
+    loaded = keraslike.load(tmp_path / "saved", device="cpu")
+    wide = keraslike.load(tmp_path / "saved", device="cpu", precision="float32")
+
+    assert (loaded.precision.name, wide.precision.name, loaded.micro_batch_limit) == ("bf16", "float32", 3)
+    assert type(loaded.loss_function).__name__ == "MultiMargin"
+    assert loaded.network.is_activation_checkpointing
