@@ -102,8 +102,9 @@ class Call:
     ) -> None:
         self.function = function
         self.names = tuple(names)
+        self.known = OUTPUT_NAMES | TARGET_NAMES | {"sample_weight", *more}
         self.takes_weight = takes_weight
-        self.takes_inputs = not OUTPUT_NAMES | TARGET_NAMES | {"sample_weight", *more} >= set(self.names)
+        self.takes_inputs = not self.known >= set(self.names)
         self.__name__ = name_of(function)
 
     def __call__(self, y_pred: Any, y_true: Any, inputs: Any = None, **more: Any) -> Any:
@@ -142,7 +143,7 @@ class Call:
         if name == "sample_weight":  # nobody weighs the examples
             return None
         found = sorted({str(key) for place in places if isinstance(place, Mapping) for key in place})
-        there = list(dict.fromkeys(["outputs", "targets", "y_pred", "y_true", "labels", *found]))
+        there = list(dict.fromkeys([*sorted(self.known), *found]))
         raise ArgumentError(
             f"{self.__name__} asks for {name}, which is not there.",
             f"names among {', '.join(there)}.",

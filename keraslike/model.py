@@ -190,7 +190,9 @@ class Model(SavingVerbs):
             else:
                 check_bound(None, [] if "network" in vars(self) else callbacks or [])
                 batches, valid_batches = self._task_batches(*data, options=dict(options))
-            callbacks = check_callbacks(callbacks, self.metrics_names, valid_batches is not None)
+            callbacks = check_callbacks(
+                callbacks, self.metrics_names, valid_batches is not None, has_further=self.may_name_scalars
+            )
             return self._train(batches, valid_batches, callbacks, seed, verbose, dict(options), **chosen)
 
     def fit_generator(
@@ -217,7 +219,9 @@ class Model(SavingVerbs):
         chosen |= {"learning_rate": learning_rate, "class_weight": class_weight}
         check_numbers({**chosen, "seed": seed, **options})
         seed = draw_seed() if seed is None else seed
-        callbacks = check_callbacks(callbacks, self.metrics_names, valid_generator is not None)
+        callbacks = check_callbacks(
+            callbacks, self.metrics_names, valid_generator is not None, has_further=self.may_name_scalars
+        )
         with seeded(seed):
             return self._train(train_generator, valid_generator, callbacks, seed, verbose, dict(options), **chosen)
 
@@ -253,6 +257,7 @@ class Model(SavingVerbs):
             DataError: the data cannot be read, or x and y do not fit together.
         """
         check_options(options, EvaluateOptions.__annotations__, "evaluate", parameters_of(Model.evaluate))
+        check_numbers({"batch_size": batch_size, "steps": options.get("steps")})
         as_dict = self.task is not None if return_dict is None else return_dict
         if as_dict:
             check_options({name: True for name in options if name.startswith("return_")}, (), "evaluate as a dict")
@@ -274,6 +279,7 @@ class Model(SavingVerbs):
         Raises:
             NotFittedError: the network is not built yet.
         """
+        check_numbers({"batch_size": batch_size})
         if self.task is not None:
             check_options(options, (), "predict", parameters_of(Model.predict))
             return self._predict_rows(x, batch_size, verbose)

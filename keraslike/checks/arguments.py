@@ -95,6 +95,7 @@ COUNTS = (
     "epochs",
     "initial_epoch",
     "steps_per_epoch",
+    "steps",
     "validation_steps",
     "batches_per_step",
     "gradient_accumulation_steps",

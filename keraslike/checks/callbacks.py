@@ -6,16 +6,20 @@ from typing import Any
 from poutyne import Callback
 
 from keraslike.calling import did_you_mean
+from keraslike.engine.watching import is_watching
 from keraslike.errors import ArgumentError
 
 
-def check_callbacks(callbacks: Any, metrics: Sequence[str], has_validation: bool) -> list[Any]:
+def check_callbacks(
+    callbacks: Any, metrics: Sequence[str], has_validation: bool, *, has_further: bool = False
+) -> list[Any]:
     """Give the callbacks as a list, one alone as a list of one.
 
     Args:
         callbacks: what the user gave.
         metrics: the names of the metrics, as they stand in the history.
         has_validation: whether there are validation data.
+        has_further: whether a loss or metric of the user's own may give further names, which no one knows yet.
 
     Raises:
         ArgumentError: something is no callback, or watches a name that no epoch will have.
@@ -30,8 +34,8 @@ def check_callbacks(callbacks: Any, metrics: Sequence[str], has_validation: bool
                 "objects of classes derived from poutyne.Callback.",
                 f"write {callback.__name__}(...)." if isinstance(callback, type) else None,
             )
-        monitor = getattr(callback, "monitor", None)
-        if monitor is not None and monitor not in known and _is_watching(callback):
+        monitor = str(getattr(callback, "monitor", None))
+        if not has_further and monitor not in known and is_watching(callback):
             raise ArgumentError(
                 f"the callback {type(callback).__name__} watches {monitor!r}, which no epoch of this run has.",
                 f"one of {', '.join(known)}.",
@@ -40,10 +44,3 @@ def check_callbacks(callbacks: Any, metrics: Sequence[str], has_validation: bool
                 else did_you_mean(monitor, known),
             )
     return given
-
-
-def _is_watching(callback: Any) -> bool:
-    """Tell a checkpoint that is written after every epoch, whatever its monitor says, from a callback that looks."""
-    if not hasattr(callback, "save_best_only"):
-        return True
-    return bool(callback.save_best_only or getattr(callback, "restore_best", False))

@@ -7,6 +7,7 @@ with an order of their own; whatever else the user iterates over yields pairs, a
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import index
 from typing import Any, Protocol
 
 import numpy as np
@@ -219,7 +220,14 @@ class OwnBatches:
         return places[: len(places) // self.batch_size * self.batch_size] if self.drop_last else places
 
     def _sampled(self) -> Indices:
-        places = np.fromiter((int(place) for place in self.sampler), np.int64)
+        try:
+            places = np.fromiter((index(place) for place in self.sampler), np.int64)
+        except TypeError as error:
+            raise DataError(
+                f"the sampler gives what is no index: {error}.",
+                f"whole numbers from 0 to {self.examples - 1}, one at a time.",
+                "sampler=WeightedRandomSampler(weights, num_samples=len(x)), for example.",
+            ) from None
         wrong = places[(places < 0) | (places >= self.examples)]
         if len(wrong):
             raise DataError(

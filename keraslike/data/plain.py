@@ -1,6 +1,7 @@
 """From a user's arrays, datasets and loaders to batches, for a network without a task."""
 
 from collections.abc import Iterator, Mapping
+from inspect import Parameter, signature
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from keraslike.data.batches import Indices, TensorBatches
 from keraslike.data.loader import LABEL_NAMES, TransformerCollator
 from keraslike.data.loading import Loading, for_measuring, loading_of, refuse_loading
 from keraslike.data.nested import count_rows, take
+from keraslike.data.order import EpochOrder
 from keraslike.data.splitting import split_rows
 from keraslike.data.tensors import as_tensors
 from keraslike.data.weights import Weights, as_weights
@@ -95,11 +97,38 @@ def evaluation_batches(
 
 def prediction_batches(x: Any, *, batch_size: int, network: nn.Module, loading: Loading | None = None) -> Any:
     """Give batches of inputs alone, in the order of the data; a loader or generator of inputs keeps its own."""
-    if isinstance(x, (DataLoader, Iterator)):
+    if isinstance(x, Iterator):
         return x
-    if isinstance(x, Dataset):
-        return _loader(x, batch_size, None, for_measuring(loading or {}))
-    return TensorBatches(as_tensors(x, network), batch_size, None, is_labelled=False)
+    if isinstance(x, (DataLoader, Dataset)):
+        loader = x if isinstance(x, DataLoader) else _loader(x, batch_size, None, for_measuring(loading or {}))
+        return _Inputs(loader) if _takes_one(network) else loader
+    inputs = as_tensors(x, network)
+    if count_rows(inputs) == 0:
+        raise DataError("there is nothing to predict: x is empty.", "at least one row.", "check how x was made.")
+    return TensorBatches(inputs, batch_size, None, is_labelled=False)
+
+
+class _Inputs:
+    """A loader whose pairs `(x, y)` are for a network with one argument: their targets are left aside."""
+
+    def __init__(self, loader: DataLoader[Any]) -> None:
+        self.loader = loader
+
+    def __len__(self) -> int:
+        return len(self.loader)
+
+    def __iter__(self) -> Iterator[Any]:
+        for data in self.loader:
+            is_labelled = isinstance(data, (tuple, list)) and len(data) in (2, 3)
+            yield data[0] if is_labelled else data
+
+
+def _takes_one(network: nn.Module) -> bool:
+    """Tell whether a network is called with one argument."""
+    parameters = signature(network.forward).parameters.values()
+    kinds = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
+    required = [p for p in parameters if p.kind in kinds and p.default is Parameter.empty]
+    return len(required) == 1 and all(p.kind is not Parameter.VAR_POSITIONAL for p in parameters)
 
 
 def _columns(x: Any, y: Any, sample_weight: Any, network: nn.Module) -> tuple[Any, ...]:
@@ -160,11 +189,12 @@ def refuse_weights(source: Any, weight: Any) -> None:
 def _loader(
     dataset: Any, batch_size: int, seed: int | None, loading: Loading, weights: Weights | None = None
 ) -> DataLoader[Any]:
-    """Make a DataLoader that draws from a generator of its own."""
-    arguments: dict[str, Any] = {"batch_size": batch_size, "shuffle": seed is not None, "collate_fn": _Collate()}
+    """Make a DataLoader with our order, or the user's, that draws from a generator of its own."""
+    arguments: dict[str, Any] = {"batch_size": batch_size, "collate_fn": _Collate()}
     arguments |= {"generator": torch.Generator().manual_seed(seed or 0), **loading}
-    if "sampler" in loading or "batch_sampler" in loading or isinstance(dataset, IterableDataset):
-        arguments["shuffle"] = None
+    is_ordered = bool({"sampler", "batch_sampler", "shuffle"} & loading.keys()) or isinstance(dataset, IterableDataset)
+    if seed is not None and not is_ordered:
+        arguments["sampler"] = EpochOrder(dataset, seed)
     if "batch_sampler" in loading:
         arguments["batch_size"] = 1  # torch's default; the sampler's batches hold
     if weights is not None:

@@ -1,7 +1,7 @@
 """What a `poutyne.Model` keeps of its batches: the sums of loss, metrics and further named scalars."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -14,7 +14,9 @@ from torch import Tensor
 
 from keraslike.engine.gradients import Learned
 from keraslike.engine.scalars import ScalarSums
+from keraslike.errors import ArgumentError
 from keraslike.metrics.base import Metric
+from keraslike.metrics.function import FunctionMetric
 
 _NO_VALUES = np.empty(0)
 
@@ -28,9 +30,21 @@ class Bookkeeping(poutyne.Model):
     """
 
     takes_inputs = False
+
+    @property
+    def has_own_loss(self) -> bool:
+        """Whether a subclass has its own `compute_loss`."""
+        raise NotImplementedError("the engine knows")
+
     _are_metrics_ours = False
     scalars: ScalarSums
     _scalars_of_metrics: dict[str, float]
+
+    @property
+    def may_name_scalars(self) -> bool:
+        """Whether a loss or metric is the user's own, and so may give further values by name."""
+        is_ours = getattr(self.loss_function, "counts_items", False) and not self.has_own_loss
+        return not is_ours or any(isinstance(metric, FunctionMetric) for metric in self.epoch_metrics)
 
     def open_books(self) -> None:
         """Start without any sums, once the metrics are known."""
@@ -38,19 +52,21 @@ class Bookkeeping(poutyne.Model):
         self._are_metrics_ours = not self.batch_metrics and all(isinstance(m, Metric) for m in self.epoch_metrics)
         self.takes_inputs = any(getattr(m, "takes_inputs", False) for m in (*self.batch_metrics, *self.epoch_metrics))
 
-    def keep(self, learned: Learned) -> npt.NDArray[np.float64]:
+    def keep(self, learned: Learned, *, is_learned_from: bool = False) -> npt.NDArray[np.float64]:
         """Add a batch to the sums of loss and metrics, and give the batch metrics.
 
-        A batch whose loss is not finite is left out; on an accelerator, which is not waited for, of the loss alone.
+        A batch that is learned from, and whose loss is not finite, is left out, as its step is; on an accelerator,
+        which is not waited for, of the loss alone. What is only measured counts as it is.
         """
         total, count = learned.total, learned.count
-        if isinstance(total, Tensor):
+        if is_learned_from and isinstance(total, Tensor):
             is_finite = torch.isfinite(total)
             total, count = torch.where(is_finite, total, 0), torch.where(is_finite, count, 0)
-        elif not math.isfinite(total):
+        elif is_learned_from and not math.isfinite(total):
             return np.full(len(self.batch_metrics_names), np.nan)
         self.loss_function.add(total, count)
         if learned.scalars:
+            self._refuse_taken(learned.scalars)
             self.scalars.add(learned.scalars)
         return self.measure(learned.outputs, learned.targets, learned.inputs)
 
@@ -74,6 +90,18 @@ class Bookkeeping(poutyne.Model):
         values = [self._get_loss(), *self._get_batch_metrics(), *self._get_epoch_metrics()]
         names = ["loss", *self.batch_metrics_names, *self.epoch_metrics_names]
         return {name: float(value) for name, value in zip(names, values, strict=True)} | self.take_scalars()
+
+    def _refuse_taken(self, names: Iterable[str], beside: Iterable[str] = ()) -> None:
+        """Refuse further named scalars that would hide another value."""
+        taken = {"", "epoch", "time", "loss", "batch", "size", *beside}
+        taken.update(self.batch_metrics_names, self.epoch_metrics_names)
+        for name in names:
+            if name in taken:
+                raise ArgumentError(
+                    f"a loss or metric gives a further scalar named {name!r}, and that name is taken.",
+                    f"a name other than {', '.join(sorted(taken - {''}))}.",
+                    f"call it {name + '_2'!r}, for example." if name else None,
+                )
 
     def take_scalars(self) -> dict[str, float]:
         """Give the further named scalars of loss and metrics since the last call, and start them anew."""
@@ -101,7 +129,9 @@ class Bookkeeping(poutyne.Model):
         values = [metric.compute() for metric in self.epoch_metrics]
         for metric in self.epoch_metrics:
             scalars = getattr(metric, "scalars", None)
-            self._scalars_of_metrics |= scalars() if callable(scalars) else {}
+            found = scalars() if callable(scalars) else {}
+            self._refuse_taken(found, self._scalars_of_metrics)
+            self._scalars_of_metrics |= found
             metric.reset()
         return self._compute_metric_array(values, self.original_epoch_metrics_names)
 

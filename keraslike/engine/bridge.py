@@ -239,7 +239,7 @@ class Engine(Bookkeeping):
             Undo(self.network, self.optimizer),
         )
         learned = one.learn(0)
-        metrics = self.keep(learned)
+        metrics = self.keep(learned, is_learned_from=True)
         one.finish()
         guard = StepGuard(self, one.undo, None, History(), None, print)
         guard.take(Taken(1, one.batches, [learned.loss]))

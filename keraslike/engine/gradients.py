@@ -6,10 +6,11 @@ over the whole step, however it was cut. A step of one part back-propagates the 
 bits of a hand-written loop.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor, nn
 
 from keraslike.data.batches import Batch, Part
@@ -17,6 +18,7 @@ from keraslike.data.cutting import Cut
 from keraslike.engine.joining import detached, joined
 from keraslike.engine.precision import Precision
 from keraslike.engine.shapes import matched
+from keraslike.errors import DataError
 from keraslike.losses.function import read_value
 from keraslike.losses.sums import sum_dtype
 
@@ -132,7 +134,7 @@ def step_count(model: Network, batches: Sequence[Prepared]) -> Count | None:
     """Give what the loss of an optimizer step is divided by; None where the loss's own mean of one part is it."""
     if len(batches) == 1 and len(batches[0].parts) == 1 and batches[0].parts[0].weight is None:
         return None
-    if getattr(model.loss_function, "is_sum", False):
+    if model.loss_function.is_sum and not model.has_own_loss:
         return 1
     return sum(count for prepared in batches for count in prepared.counts)
 
@@ -203,6 +205,8 @@ def loss_of(model: Network, outputs: Any, part: Part, count: Count, divisor: Cou
     loss = model.loss_function
     if not loss.counts_items or model.has_own_loss:
         return _loss_of_function(model, outputs, part, count, divisor)
+    if type(outputs) is not Tensor and loss.reads_logits and isinstance(outputs, Mapping) and "logits" in outputs:
+        outputs = outputs["logits"]
     if divisor is None and not loss.is_sum and count > 0:  # of data on an accelerator this waits for it
         mean = loss.mean_of(outputs, part.x, part.y)
         return Term(mean, read(mean) * count, count, {})
@@ -215,6 +219,12 @@ def _loss_of_function(model: Network, outputs: Any, part: Part, count: Count, di
     """Give the loss of a function, which is a mean: over the examples, or over what it says itself."""
     if model.has_own_loss:
         given = read_value(model.compute_loss(outputs, part), "compute_loss")
+        if torch.is_grad_enabled() and not given.loss.requires_grad:
+            raise DataError(
+                "compute_loss gave a number without a gradient, so nothing can be learned from it.",
+                "a tensor computed from the outputs by torch's own functions.",
+                "keep .item(), .detach(), .numpy() and argmax out of it.",
+            )
     else:
         given = model.loss_function.value_of(outputs, part.x, part.y, part.weight)
     scalars = {
@@ -225,13 +235,13 @@ def _loss_of_function(model: Network, outputs: Any, part: Part, count: Count, di
         value = given.loss if divisor is None else given.loss * (count / divisor)
         return Term(value, read(given.loss) * count, count, scalars)
     own_divisor = given.count if divisor is None else divisor
-    value = given.loss / own_divisor if own_divisor > 0 else given.loss
+    value = given.loss / own_divisor if own_divisor > 0 else given.loss * 0
     return Term(value, read(given.loss), given.count, scalars)
 
 
 def rescale(model: Network, divisor: Count | None, counts: Sequence[Count]) -> None:
     """Multiply the gradients once where a function has counted otherwise than what they were divided by."""
-    if divisor is None:
+    if divisor is None or (model.loss_function.counts_items and not model.has_own_loss):
         return
     total = sum(read(count) if isinstance(count, Tensor) else count for count in counts)
     if (not isinstance(total, Tensor) and total == divisor) or not total > 0:

@@ -12,6 +12,7 @@ from poutyne.framework.iterators import StepIterator
 from torch.optim.lr_scheduler import LRScheduler
 
 from keraslike.data.batches import OwnBatches, as_batch
+from keraslike.data.order import EpochOrder
 from keraslike.engine import gradients
 from keraslike.engine.finite import StepGuard, Taken
 from keraslike.engine.gradients import Prepared
@@ -19,6 +20,7 @@ from keraslike.engine.memory import Undo
 from keraslike.engine.random_state import Aside, kept
 from keraslike.engine.step import Cutting, Step
 from keraslike.engine.transfer import look_ahead
+from keraslike.engine.watching import check_monitors
 from keraslike.errors import DataError
 from keraslike.tracking.history import History
 from keraslike.tracking.logs import BatchLogs
@@ -38,7 +40,7 @@ class Learner(gradients.Network, Protocol):
         """Set training or evaluation mode, and put the old one back."""
         ...
 
-    def keep(self, learned: gradients.Learned) -> Iterable[float]:
+    def keep(self, learned: gradients.Learned, *, is_learned_from: bool = False) -> Iterable[float]:
         """Add a batch to the sums of loss and metrics, and give the batch metrics."""
         ...
 
@@ -79,9 +81,12 @@ class Run:
 
         A user's own iterator is advanced beside the random state, and never ahead of the step that needs its batch.
         """
-        is_ahead = False
+        is_ahead, of_life = False, self.epochs_before + epoch - self.initial_epoch + 1
+        sampler = getattr(self.batches, "sampler", None)
+        if isinstance(sampler, EpochOrder):
+            sampler.set_epoch(of_life)
         if isinstance(self.batches, OwnBatches):
-            self.batches.set_epoch(self.epochs_before + epoch - self.initial_epoch + 1)
+            self.batches.set_epoch(of_life)
             self.batches.cut = self.cutting.cut  # for workers, which prepare the parts
             is_ahead = model.is_on_accelerator
         numbered = _numbered(self.beside(self.batches), self.steps_per_epoch)
@@ -149,6 +154,8 @@ def train(model: Learner, run: Run) -> None:
         with kept():
             row |= validate(model, run)
         row["time"] = time.perf_counter() - began
+        if epoch == run.initial_epoch:
+            check_monitors(run.callbacks.callbacks, row)
         run.callbacks.on_epoch_end(epoch, row)
         run.history.append(row)
         if model.stop_training:
@@ -164,7 +171,7 @@ def _take_step(model: Learner, run: Run, epoch: int, step: Step, guard: StepGuar
         run.callbacks.on_train_batch_begin(batch.number, {})
         began = time.perf_counter()
         learned = step.learn(place)
-        metrics, loss = model.keep(learned), learned.loss
+        metrics, loss = model.keep(learned, is_learned_from=True), learned.loss
         losses.append(loss)
         run.history.count_tokens(step.batches[place].parts)
         if len(losses) == len(step.batches):

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.amp.grad_scaler import GradScaler
 from torch.optim import Optimizer
 
-from keraslike.calling import did_you_mean
+from keraslike.calling import nearest
 from keraslike.engine.transfer import changed
 from keraslike.errors import ArgumentError
 
@@ -231,8 +231,16 @@ def _name_of(precision: Any) -> str:
     raise ArgumentError(
         f"precision={precision!r} is not known.",
         ", ".join(f'"{choice}"' for choice in CHOICES) + ".",
-        did_you_mean(word, (*CHOICES, *NAMES), 'leave precision out, or write precision="auto".'),
+        _instead(word),
     )
+
+
+def _instead(word: str) -> str:
+    """Give our word for the nearest of all that are understood, or what else to do."""
+    if "64" in word:
+        return 'write network.double(), and leave precision out: "auto" trains a network as it is.'
+    found = nearest(word, (*CHOICES, *NAMES))
+    return f"did you mean {NAMES.get(found, found)!r}?" if found else 'leave precision out, or write precision="auto".'
 
 
 def _check(name: str, device: torch.device, dtype: torch.dtype) -> None:

@@ -32,6 +32,7 @@ class Loss(Sums, ABC):
             class), `multi_label_classification` (one logit per yes-or-no) or `regression` (the values); None: none
             of these.
         counts_items: True; False for a bare function, whose count is the number of examples.
+        reads_logits: whether it sees the logits alone of outputs that are a dict.
         is_separable: whether total and count add up over examples, so that a batch may be cut.
         reason: in words, why it may not, for the line that says so.
 
@@ -41,6 +42,7 @@ class Loss(Sums, ABC):
 
     problem_type: str | None = None
     counts_items: bool = True
+    reads_logits: bool = True
     is_separable: bool = True
     reason: str | None = None
 

@@ -5,6 +5,7 @@ from typing import ClassVar, Self
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from keraslike.errors import DataError
 from keraslike.losses.base import match
 from keraslike.losses.torch_loss import TorchLoss
 
@@ -93,4 +94,13 @@ class BinaryCrossEntropyOfProbabilities(TorchLoss):
         """Call torch's function; as in `TorchLoss.reduced`."""
         outputs, targets = match(outputs, targets)
         weight = None if self.weight is None else self.weight.to(outputs)
-        return self.func(outputs, targets, weight, reduction=reduction)
+        try:
+            return self.func(outputs, targets, weight, reduction=reduction)
+        except RuntimeError as error:
+            if "between 0 and 1" not in str(error):
+                raise
+            raise DataError(
+                "the loss 'bce' takes probabilities, and the network gives numbers below 0 or above 1.",
+                "outputs from 0 to 1, and targets too.",
+                "take 'bce_with_logits', or end the network with nn.Sigmoid().",
+            ) from None

@@ -70,14 +70,22 @@ class CrossEntropy(TorchLoss):
         """Call torch's function; as in `TorchLoss.reduced`."""
         outputs = full_precision(outputs)
         weight = self._buffers["weight"]  # twenty times faster than through the module's __getattr__
-        return self.func(
-            outputs,
-            fitting(outputs, targets),
-            weight if weight is None else weight.to(outputs),
-            ignore_index=self.ignore_index,
-            reduction=reduction,
-            label_smoothing=self.label_smoothing,
-        )
+        try:
+            return self.func(
+                outputs,
+                fitting(outputs, targets),
+                weight if weight is None else weight.to(outputs),
+                ignore_index=self.ignore_index,
+                reduction=reduction,
+                label_smoothing=self.label_smoothing,
+            )
+        except IndexError as error:  # on a CPU; accelerators answer much later, and in other words
+            raise DataError(
+                f"the network gives {outputs.shape[-1 if outputs.dim() == 1 else 1]} classes, and a target is none of "
+                f"them: {error}",
+                "class indices from 0 to the number of outputs less 1.",
+                "let the last layer give as many outputs as there are classes, or number them from 0.",
+            ) from None
 
     def with_class_weight(self, weights: Tensor) -> Self:
         """Give a copy that weighs the classes; as in `Loss.with_class_weight`."""

@@ -76,7 +76,7 @@ class FunctionLoss(Sums):
     @property
     def reason(self) -> str:
         """In words, why its batches are not cut."""
-        return f"{self.__name__} gives one number per batch, and whether that adds up over examples is not known"
+        return f"{self.__name__} is a function, and whether its values add up over examples is not known"
 
     def value_of(self, outputs: Any, x: Any = None, y: Any = None, sample_weight: Tensor | None = None) -> Value:
         """Give what the function gives for a part.

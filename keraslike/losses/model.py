@@ -77,6 +77,8 @@ class ModelLoss(Loss):
         loss, _, labels = self.head.pair(None, _labels(x))
         return loss.count(labels, sample_weight)
 
+    reads_logits = False
+
     def total_of(self, outputs: Any, x: Any, y: Any, sample_weight: Tensor | None = None) -> Tensor:
         """Give the sum from the logits, or the mean times the examples; as in `Loss.total_of`."""
         if self.head is None:

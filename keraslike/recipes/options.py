@@ -62,7 +62,7 @@ class EvaluateOptions(TypedDict, total=False):
         return_pred: whether the outputs are given too (without a task).
         return_dict_format: whether Poutyne's dict is given, with its prefix and the time (without a task).
         convert_to_numpy: whether those outputs are numpy arrays (default True).
-        sample_weight: one factor per row, for the loss (without a task).
+        sample_weight: one factor per row, for the loss.
         workers: as in `FitOptions` (without a task).
         dataloader_kwargs: handed to torch's `DataLoader` (without a task).
     """

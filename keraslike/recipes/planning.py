@@ -8,7 +8,7 @@ from poutyne import CallbackList
 from keraslike.engine.bridge import schedules_the_rate
 from keraslike.engine.loop import Run
 from keraslike.engine.step import Cutting
-from keraslike.errors import ArgumentError
+from keraslike.errors import ArgumentError, DataError
 from keraslike.recipes.defaults import Recipe
 from keraslike.recipes.schedule import make_schedule
 from keraslike.tracking.history import History
@@ -40,10 +40,12 @@ def plan_run(
 
     Raises:
         ArgumentError: an argument does not fit.
+        DataError: there is no batch.
     """
     initial_epoch = options.get("initial_epoch", 1)
     last_epoch = initial_epoch + recipe.epochs - 1 if epochs is None else epochs
     steps = options.get("steps_per_epoch") or _length(batches)
+    _require_batches(steps)
     validation_steps = options.get("validation_steps") or _length(valid_batches)
     if valid_batches is not None and validation_steps is None:
         validation_steps = options.get("steps_per_epoch")
@@ -65,6 +67,15 @@ def plan_run(
         schedule=_schedule(recipe, options, callbacks, updates),
         epochs_before=epochs_before,
     )
+
+
+def _require_batches(steps: int | None) -> None:
+    if steps == 0:
+        raise DataError(
+            "there is no batch to learn from.",
+            "one batch or more in every epoch.",
+            "look at sampler= and drop_last, or set a smaller batch_size.",
+        )
 
 
 def _schedule(recipe: Recipe, options: dict[str, Any], callbacks: list[Any], updates: int | None) -> Any:

@@ -77,6 +77,8 @@ class TrainingVerbs(Displayed):
         """Train on batches; the random state is seeded already."""
         if self.optimizer is None:
             raise ArgumentError("Impossible to fit when optimizer is None.", "an optimizer.", 'give optimizer="auto".')
+        if self.loss_function is None:
+            raise ArgumentError("Impossible to fit without a loss.", "a loss.", 'give loss_function="cross_entropy".')
         check_steps(self.optimizer)
         shown = display(verbose, options.get("progress_options"))
         history = History(seed=seed)

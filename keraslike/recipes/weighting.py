@@ -57,6 +57,8 @@ def weighted_loss(model: Weighable, class_weight: Any, batches: Iterable[Any], l
     targets = torch.cat([part.y for batch in batches for part in batch.parts(WHOLE)]) if is_own else _NONE
     classes = len(labels) if labels is not None else _outputs(model, batches) if is_own else _named(class_weight)
     weights = class_weights(class_weight, targets, labels, classes, getattr(loss, "problem_type", None))
+    if not weights.any():
+        raise ArgumentError("all class weights are 0, so that nothing would be learned.", "one weight above 0.")
     weighted = loss.with_class_weight(weights)
     return weighted if model.device is None else weighted.to(model.device)
 

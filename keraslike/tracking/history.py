@@ -190,6 +190,8 @@ class History(list[Row]):
             return "History: no epochs yet."
         losses = [series for series in self._series() if series.name in {"loss", "val_loss"}]
         parts = [text_table(list(self)), text_curve(self.epoch, losses)]
+        if self.skipped:
+            parts.append(f"Skipped: {self.skipped_steps} optimizer steps, because a loss or gradient was not finite")
         if self.stop_reason:
             parts.append(f"Stopped: {self.stop_reason}")
         return "\n\n".join(part for part in parts if part)

@@ -1,6 +1,7 @@
 """Arguments are checked at the door: every other library's word leads to one of ours."""
 
 import inspect
+import math
 from typing import Any
 
 import poutyne
@@ -10,9 +11,9 @@ from torch import nn
 
 from keraslike import Model
 from keraslike.checks import check_bound, check_numbers, check_options
-from keraslike.checks.arguments import COUNTS, HINTS, LATER, OTHER_WORDS
+from keraslike.checks.arguments import COUNTS, ELSEWHERE, HINTS, LATER, OTHER_WORDS, SIZES
 from keraslike.errors import ArgumentError
-from keraslike.recipes import FitOptions
+from keraslike.recipes import EvaluateOptions, FitOptions
 
 OURS = {*inspect.signature(Model.fit).parameters, *FitOptions.__annotations__}
 
@@ -64,11 +65,11 @@ def test_foreign_word_for_what_a_verb_lacks():
 
 @pytest.mark.parametrize("name", COUNTS)
 def test_counts_are_arguments(name: str):
-    """What is checked as a count is an argument of fit; None and ints pass."""
+    """What is checked as a count is an argument of fit or evaluate; None and ints pass."""
     check_numbers({name: None})
     check_numbers({name: 1})
 
-    assert name in OURS
+    assert name in {*OURS, *EvaluateOptions.__annotations__}
 
 
 @pytest.mark.parametrize("name", HINTS)
@@ -78,6 +79,85 @@ def test_hints(name: str):
         check_numbers({name: 0})
 
     assert caught.value.do == HINTS[name]
+
+
+@pytest.mark.parametrize("name", COUNTS)
+@pytest.mark.parametrize("value", [0, -1, 1.0, "2", True, [1], math.nan])
+def test_no_counts(name: str, value: Any):
+    """A count is a whole number of at least 1: no float, no word, no bool."""
+    with pytest.raises(ArgumentError) as caught:
+        check_numbers({name: value})
+
+    assert caught.value.what == f"{name}={value!r} is not a count."
+    assert caught.value.expected == "an int of at least 1."
+
+
+def test_auto_is_a_micro_batch_size():
+    """The word "auto" is one, of this count alone, and no other word is."""
+    check_numbers({"micro_batch_size": "auto"})
+
+    with pytest.raises(ArgumentError, match="batch_size='auto' is not a count"):
+        check_numbers({"batch_size": "auto"})
+    with pytest.raises(ArgumentError, match="micro_batch_size='automatic'"):
+        check_numbers({"micro_batch_size": "automatic"})
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_sizes(name: str):
+    """A size is a number from 0 on; None stands for the default."""
+    for value in (None, 0, 1, 0.5):
+        check_numbers({name: value})
+    for value in (-0.1, math.nan, "0.1", [0.1]):
+        with pytest.raises(ArgumentError, match=f"{name}=.* is no size"):
+            check_numbers({name: value})
+
+
+def test_workers():
+    """Processes are counted from 0: none."""
+    for value in (None, 0, 1, 4):
+        check_numbers({"workers": value})
+    for value in (-1, False, True, 1.0, "2"):
+        with pytest.raises(ArgumentError, match=f"workers={value!r} is not a number of processes"):
+            check_numbers({"workers": value})
+
+
+def test_seeds():
+    """A seed is what every generator takes: 32 bits."""
+    for value in (None, 0, 42, 2**32 - 1):
+        check_numbers({"seed": value})
+    for value in (-1, 2**32, 1.0, "42"):
+        with pytest.raises(ArgumentError, match=f"seed={value!r} is no seed"):
+            check_numbers({"seed": value})
+
+
+@pytest.mark.parametrize("word", ELSEWHERE)
+def test_words_of_elsewhere(word: str):
+    """What belongs to another verb, or to the model, is sent there, with what to write."""
+    _, write = ELSEWHERE[word]
+
+    with pytest.raises(ArgumentError) as caught:
+        check_options({word: 1}, ["steps"], "evaluate", ["x", "y"])
+
+    assert caught.value.what == f"evaluate() has no argument {word!r}."
+    assert caught.value.expected == "one of x, y, steps."
+    assert caught.value.do == write
+
+
+@pytest.mark.parametrize("word", [word for word, (verb, _) in ELSEWHERE.items() if verb == "fit"])
+def test_words_are_not_sent_where_they_come_from(word: str):
+    """Fit does not send to fit."""
+    with pytest.raises(ArgumentError) as caught:
+        check_options({word: 1}, ["text"], "fit", ["learning_rate", "x"])
+
+    assert "fit(..." not in (caught.value.do or "")
+
+
+def test_a_misspelt_word():
+    """The nearest name is offered."""
+    with pytest.raises(ArgumentError) as caught:
+        check_options({"epoch": 1}, ["text"], "fit", ["epochs"])
+
+    assert caught.value.do == "did you mean 'epochs'?"
 
 
 @pytest.mark.parametrize("optimizer", [None, "sgd", {"optim": "sgd"}, "auto"])

@@ -239,7 +239,8 @@ def test_words(word, name):
     ("word", "text"),
     [
         ("fp61", "did you mean 'fp16'?"),
-        ("bfloat", "did you mean 'bfloat16'?"),
+        ("bfloat", "did you mean 'bf16'?"),
+        ("float64", "network.double()"),
         (8, 'write precision="auto"'),
         (torch.int8, "precision=torch.int8 is not known"),
         (True, "precision=True"),

@@ -9,7 +9,18 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 from keraslike import Model
-from keraslike.engine.random_state import Aside, draw_seed, get_state, kept, seeded, set_state
+from keraslike.engine import random_state
+from keraslike.engine.random_state import (
+    Aside,
+    draw_seed,
+    drawn_since,
+    get_state,
+    get_torch_state,
+    kept,
+    seeded,
+    set_state,
+    set_torch_state,
+)
 from tests.engine.loops import make_data, make_mlp, weights_of
 
 ROWS = 24
@@ -247,6 +258,69 @@ def test_state_holds_all_three_generators():
     set_state(state)
 
     assert (torch.rand(2).tolist(), np.random.rand(2).tolist(), random.random()) == first
+
+
+DRAWN = {
+    "nothing": lambda: None,
+    "torch": lambda: torch.rand(1),
+    "numpy": np.random.rand,
+    "python": random.random,
+    "numpy's generator": lambda: np.random.default_rng(1).random(),  # no global state
+    "torch and python": lambda: (torch.rand(1), random.random()),
+}
+SINCE = ["nothing", "torch", "everything", "everything", "nothing", "everything"]
+
+
+@pytest.mark.parametrize(("kind", "drawn"), [*zip(DRAWN, SINCE, strict=True)])
+def test_who_has_drawn(kind, drawn):
+    """Drawing is seen in every global generator; to look at it draws nothing."""
+    with kept():
+        state = get_state()
+        DRAWN[kind]()
+        before = draws()
+
+        assert drawn_since(state) == drawn
+        assert draws() == before
+
+
+def test_one_number_of_numpy_is_seen():
+    """Also where the generator has only moved its place in the numbers made already."""
+    with kept():
+        np.random.seed(4)
+        np.random.rand()  # now 624 numbers are there, and the next one changes the place alone
+        state = get_state()
+        np.random.rand()
+
+        assert drawn_since(state) == "everything"
+
+
+def test_states_of_accelerators(monkeypatch):
+    """The states of all GPUs and of Apple's are read and put back, where they are there."""
+    cuda, mps, put = [torch.tensor([1]), torch.tensor([2])], torch.tensor([3]), {}
+    monkeypatch.setattr(random_state.torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(random_state.torch.cuda, "get_rng_state_all", lambda: cuda)
+    monkeypatch.setattr(random_state.torch.cuda, "set_rng_state_all", lambda state: put.update(cuda=state))
+    monkeypatch.setattr(random_state.torch.backends.mps, "is_available", lambda: True)
+    monkeypatch.setattr(random_state.torch.mps, "get_rng_state", lambda: mps)
+    monkeypatch.setattr(random_state.torch.mps, "set_rng_state", lambda state: put.update(mps=state))
+
+    set_torch_state(get_torch_state())
+
+    assert put == {"cuda": cuda, "mps": mps}
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_draws_of_accelerators_are_seen(place, monkeypatch):
+    """A draw on any of the GPUs is one."""
+    cuda = [torch.tensor([1]), torch.tensor([2])]
+    monkeypatch.setattr(random_state.torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(random_state.torch.cuda, "get_rng_state_all", lambda: [state.clone() for state in cuda])
+    state = get_state()
+    before = drawn_since(state)
+
+    cuda[place] += 1
+
+    assert (before, drawn_since(state)) == ("nothing", "torch")
 
 
 def test_kept_puts_back_after_an_exception():

@@ -237,7 +237,7 @@ def test_it_cannot_weigh_classes() -> None:
 
 def test_it_says_why_it_is_not_cut() -> None:
     """The reason names the function."""
-    assert FunctionLoss(ordering).reason.startswith("ordering gives one number per batch")
+    assert FunctionLoss(ordering).reason.startswith("ordering is a function, and whether")
     assert repr(FunctionLoss(partial(with_marker, marker=1))) == "FunctionLoss(with_marker)"
 
 

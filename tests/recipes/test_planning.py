@@ -6,11 +6,12 @@ import poutyne
 import pytest
 import torch
 from torch import nn
+from torch.utils.data import DataLoader, IterableDataset
 
 from keraslike import Model
 from keraslike.errors import ArgumentError
 from keraslike.recipes import FINE_TUNING, PLAIN, plan_run
-from keraslike.recipes.planning import batches_per_step
+from keraslike.recipes.planning import batches_per_step, schedule_notes
 from keraslike.tracking.history import History
 
 
@@ -181,3 +182,52 @@ def test_two_names_that_differ():
 def test_recipes_are_values():
     """A recipe with another choice is another value."""
     assert replace(FINE_TUNING, epochs=4) != FINE_TUNING
+
+
+class Stream(IterableDataset):
+    def __iter__(self):
+        return iter(range(3))
+
+
+def test_loader_over_a_stream():
+    """A loader whose length nobody knows has none; what raises when it is asked is asked in vain."""
+    loader = DataLoader(Stream())
+    with pytest.raises(TypeError):
+        len(loader)
+
+    run = plan(batches=loader, valid=loader)
+
+    assert (run.steps_per_epoch, run.validation_steps, run.schedule) == (None, None, None)
+
+
+def test_warmup_asked_for_without_a_length():
+    """A warm-up by name needs the length as a schedule by name does."""
+    with pytest.raises(ArgumentError, match="data have no length"):
+        plan(batches=iter(range(3)), warmup=2)
+
+
+STEP = poutyne.StepLR(step_size=1)
+
+
+@pytest.mark.parametrize(
+    ("batches", "recipe", "options", "callbacks", "words"),
+    [
+        (range(3), FINE_TUNING, {}, [], None),
+        (range(3), FINE_TUNING, {}, [STEP], "A callback moves the learning rate"),
+        (range(3), FINE_TUNING, {"schedule": "linear"}, [STEP], None),
+        (range(3), PLAIN, {}, [STEP], None),
+        (iter(range(3)), FINE_TUNING, {}, [], "The data have no length"),
+        (iter(range(3)), FINE_TUNING, {"steps_per_epoch": 3}, [], None),
+        (iter(range(3)), FINE_TUNING, {"schedule": None}, [], None),
+        (iter(range(3)), PLAIN, {}, [], None),
+        (iter(range(3)), FINE_TUNING, {}, [STEP], "A callback moves the learning rate"),
+    ],
+)
+def test_why_the_default_is_off(batches, recipe, options, callbacks, words):
+    """One line where the recipe's schedule is off and nobody has switched it off by name."""
+    run = plan(batches=batches, recipe=recipe, callbacks=callbacks, **options)
+
+    notes = schedule_notes(run, recipe, options, callbacks)
+
+    assert len(notes) == (words is not None)
+    assert all(note.startswith(words) for note in notes)

@@ -40,6 +40,7 @@ class Peer:
 
 PEERS = {
     BEST: Peer("best_by_hand"),
+    "best by hand, of 25 batches": Peer("best_by_hand", options={"pool": 25}, only=("train_texts",)),
     "best by hand, of 100 batches": Peer("best_by_hand", options={"pool": 100}, only=("train_texts",)),
     "by hand": Peer("by_hand"),
     "keraslike": Peer("keraslike"),
