@@ -168,6 +168,9 @@ def _weighted(x: Any, y: Any, weight: Any) -> PairBatch:
             f"one weight per example: shape ({batch.size},).",
             "yield (x, y, sample_weight), the third with one number per row of x.",
         )
+    given = batch.weight
+    if given is not None and given.is_cpu and not bool((given.isfinite() & (given >= 0)).all()):
+        raise DataError("the generator yielded sample weights that are negative or not finite.", "0 or more.")
     return batch
 
 

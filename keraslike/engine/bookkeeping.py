@@ -1,5 +1,6 @@
 """What a `poutyne.Model` keeps of its batches: the sums of loss, metrics and further named scalars."""
 
+import copy
 import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -25,11 +26,17 @@ class Bookkeeping(poutyne.Model):
     """A `poutyne.Model` that keeps sums and counts, and divides at the end.
 
     Attributes:
+        is_in_training: whether a fit is under way.
+        measured_loss: during a fit, the loss that measures: without the weights of classes.
         takes_inputs: whether a metric asks for the inputs.
+        keeps_outputs: whether the outputs of a batch that is cut are kept until its last part.
         scalars: further named values that a loss has given, as sums over the epoch.
     """
 
+    is_in_training = False
+    measured_loss: Any = None
     takes_inputs = False
+    keeps_outputs = True
 
     @property
     def has_own_loss(self) -> bool:
@@ -46,9 +53,15 @@ class Bookkeeping(poutyne.Model):
         is_ours = getattr(self.loss_function, "counts_items", False) and not self.has_own_loss
         return not is_ours or any(isinstance(metric, FunctionMetric) for metric in self.epoch_metrics)
 
+    @property
+    def sees_order(self) -> bool:
+        """Whether a metric is a function of the user's own, which may hold the rows against something of theirs."""
+        return any(isinstance(metric, FunctionMetric) for metric in self.epoch_metrics)
+
     def open_books(self) -> None:
         """Start without any sums, once the metrics are known."""
         self.scalars, self._scalars_of_metrics = ScalarSums(), {}
+        self.keeps_outputs = bool(self.batch_metrics or self.epoch_metrics)
         self._are_metrics_ours = not self.batch_metrics and all(isinstance(m, Metric) for m in self.epoch_metrics)
         self.takes_inputs = any(getattr(m, "takes_inputs", False) for m in (*self.batch_metrics, *self.epoch_metrics))
 
@@ -114,6 +127,25 @@ class Bookkeeping(poutyne.Model):
             if measure is not None:
                 measure.reset()
         self.take_scalars()
+
+    @contextmanager
+    def books_aside(self) -> Iterator[None]:
+        """Let a callback measure in the middle of a training: with sums of its own, and the loss without weights."""
+        if not self.is_in_training:
+            yield
+            return
+        names = ("loss_function", "batch_metrics", "epoch_metrics", "scalars", "_scalars_of_metrics")
+        before = {name: getattr(self, name) for name in names}
+        self.loss_function = copy.copy(self.measured_loss)
+        self.loss_function.__dict__["_sums"] = [0.0, 0.0]
+        self.batch_metrics, self.epoch_metrics = copy.deepcopy((self.batch_metrics, self.epoch_metrics))
+        self.scalars, self._scalars_of_metrics = ScalarSums(), {}
+        for metric in (*self.batch_metrics, *self.epoch_metrics):
+            metric.reset()
+        try:
+            yield
+        finally:
+            vars(self).update(before)
 
     @contextmanager
     def sums_forgotten_on_error(self) -> Iterator[None]:

@@ -16,7 +16,7 @@ from torch import nn
 from torch.nn.utils.rnn import PackedSequence
 
 from keraslike.data.batches import PairBatch, Part, as_batch
-from keraslike.data.cutting import WHOLE
+from keraslike.data.cutting import Cut
 from keraslike.engine import gradients
 from keraslike.engine.bookkeeping import Bookkeeping
 from keraslike.engine.device import choose_device, is_on_cpu
@@ -141,7 +141,7 @@ class Engine(Bookkeeping):
     @contextmanager
     def in_mode(self, *, training: bool) -> Iterator[None]:
         """Set training or evaluation mode, and in training the weighted loss; put the old ones back."""
-        loss = self.loss_function
+        loss = self.measured_loss = self.loss_function
         if training and self.training_loss is not None:
             self.loss_function = self.training_loss
         try:
@@ -162,9 +162,12 @@ class Engine(Bookkeeping):
         if run.validation_steps is not None:
             params["valid_steps"] = run.validation_steps
         run.callbacks.set_params(params)
-        self.stop_training = False
-        with self.sums_forgotten_on_error():
-            train(self, run)
+        self.stop_training, self.is_in_training = False, True
+        try:
+            with self.sums_forgotten_on_error():
+                train(self, run)
+        finally:
+            self.is_in_training = False
 
     # What Poutyne asks for
 
@@ -231,13 +234,12 @@ class Engine(Bookkeeping):
         convert_to_numpy: bool = True,
     ) -> tuple[Any, Any, Any]:
         """Take one optimizer step on one batch (`train_on_batch`)."""
-        prepared = gradients.prepare(self, 1, PairBatch(x, y), WHOLE)
-        one = Step(
-            self,
-            [prepared],
-            Cutting(WHOLE, self.why_whole(), self.remember_limit, print),
-            Undo(self.network, self.optimizer),
+        why_whole = self.why_whole()
+        cutting = Cutting(
+            Cut(limit=None if why_whole else self.micro_batch_limit), why_whole, self.remember_limit, print
         )
+        prepared = gradients.prepare(self, 1, PairBatch(x, y), cutting.cut)
+        one = Step(self, [prepared], cutting, Undo(self.network, self.optimizer, self.loss_function))
         learned = one.learn(0)
         metrics = self.keep(learned, is_learned_from=True)
         one.finish()

@@ -58,11 +58,11 @@ class Displayed(Engine):
             What Poutyne gives: `(loss, metrics)`, or a dict with `return_dict_format=True`.
         """
         shown = display(verbose, progress_options)
-        with kept(), self.sums_forgotten_on_error():
+        with kept(), self.books_aside(), self.sums_forgotten_on_error():
             answer: Any = super().evaluate_generator(
                 generator, verbose=False, callbacks=[*shown, *(callbacks or [])], **options
             )
-        scalars = self.take_scalars()
+            scalars = self.take_scalars()
         if options.get("return_dict_format"):
             logs: Any = answer[0] if isinstance(answer, tuple) else answer
             logs.update({f"test_{name}": value for name, value in scalars.items()})

@@ -34,6 +34,13 @@ class Taken(NamedTuple):
     losses: Sequence[Any]
 
 
+class Before(NamedTuple):
+    """The rates and the schedule's state before a step whose flag is still on the device."""
+
+    rates: list[float]
+    schedule: dict[str, Any] | None
+
+
 class StepGuard:
     """Takes the optimizer's step where losses and gradients are finite, and keeps a record of those it skips.
 
@@ -57,10 +64,10 @@ class StepGuard:
     ) -> None:
         self.optimizer, self.precision, self.undo = model.optimizer, model.precision, undo
         self.clip_norm, self.history, self.schedule, self.say = clip_norm, history, schedule, say
-        self._parameters = list(model.network.parameters())
+        self._clipped = list(model.network.parameters())
         self._names = {id(parameter): name for name, parameter in model.network.named_parameters()}
         self._skipped_in_a_row = 0
-        self._pending: tuple[Taken, float, Tensor, list[tuple[str, Tensor]]] | None = None
+        self._pending: tuple[Taken, Before, Tensor, list[tuple[str, Tensor]]] | None = None
         self._constants: dict[torch.device, tuple[Tensor, Tensor]] = {}
 
     def take(self, step: Taken) -> bool:
@@ -73,8 +80,7 @@ class StepGuard:
             NonFiniteError: too many steps were skipped, one after the other.
         """
         self.settle()
-        groups = self.optimizer.param_groups
-        gradients = [grad for group in groups for p in group["params"] if (grad := p.grad) is not None]
+        gradients = [grad for parameter in self.undo.parameters if (grad := parameter.grad) is not None]
         is_taken = self._take_late(step, gradients) if self._is_late(gradients) else self._take_now(step, gradients)
         self.precision.update()
         return is_taken
@@ -82,10 +88,11 @@ class StepGuard:
     def settle(self) -> None:
         """Read the flag of the step before, where it was left on the device."""
         if self._pending is not None:
-            (step, rate, is_bad, norms), self._pending = self._pending, None
+            (step, before, is_bad, norms), self._pending = self._pending, None
             if not is_bad.item():
-                self._go_on(rate)
+                self._skipped_in_a_row = 0
             else:
+                self._take_back(before)
                 self._skip(step, next((name for name, norm in norms if not math.isfinite(norm.item())), None))
 
     def _take_now(self, step: Taken, gradients: list[Tensor]) -> bool:
@@ -110,8 +117,11 @@ class StepGuard:
         for loss in step.losses:
             is_bad = torch.maximum(is_bad, (~torch.isfinite(loss)).to(is_bad))
         norms = torch._foreach_norm(gradients)  # noqa: SLF001  # kept to name the parameter; get_total_norm calls it too
-        rate = self._rate()
-        self._clip(self._norm() if self.clip_norm is not None else None)
+        before = self._before()
+        norm = self._norm() if self.clip_norm is not None else None
+        if norm is not None:  # one that overflows float32 is too much to be scaled back
+            is_bad = torch.maximum(is_bad, (~torch.isfinite(norm)).to(is_bad))
+        self._clip(norm)
         self.optimizer.grad_scale, self.optimizer.found_inf = None, is_bad
         try:
             self._step()
@@ -119,16 +129,30 @@ class StepGuard:
             del self.optimizer.grad_scale, self.optimizer.found_inf
         self.undo.put_buffers_back(where=is_bad)
         names = [self._name(parameter) for parameter in self._learned()]
-        self._pending = (step, rate, is_bad, list(zip(names, norms, strict=True)))
+        self._pending = (step, before, is_bad, list(zip(names, norms, strict=True)))
+        self._move_rate(before.rates[0])
         return True
 
+    def _before(self) -> "Before":
+        schedule = None if self.schedule is None else self.schedule.state_dict()
+        return Before([group["lr"] for group in self.optimizer.param_groups], schedule)
+
+    def _take_back(self, before: "Before") -> None:
+        """Undo the move of the rate after a step that, as it is known now, was skipped."""
+        self.history.learning_rates.pop()
+        if self.schedule is not None and before.schedule is not None:
+            self.schedule.load_state_dict(before.schedule)
+            for group, rate in zip(self.optimizer.param_groups, before.rates, strict=True):
+                group["lr"] = rate
+
     def _learned(self) -> list[nn.Parameter]:
-        return [p for group in self.optimizer.param_groups for p in group["params"] if p.grad is not None]
+        return [parameter for parameter in self.undo.parameters if parameter.grad is not None]
 
     def _is_late(self, gradients: list[Tensor]) -> bool:
         if not gradients or gradients[0].is_cpu or self.precision.reads_each_step:
             return False
-        return bool(getattr(self.optimizer, "_step_supports_amp_scaling", False))
+        is_fused = bool(getattr(self.optimizer, "_step_supports_amp_scaling", False))
+        return is_fused and not _has_no_moments_yet(self.optimizer)
 
     def _step(self) -> None:
         try:
@@ -151,12 +175,12 @@ class StepGuard:
         return self._names.get(id(parameter), "a parameter of the loss")
 
     def _norm(self, dtype: torch.dtype | None = None) -> Tensor:
-        gradients = [p.grad for p in self._parameters if p.grad is not None]
+        gradients = [p.grad for p in self._clipped if p.grad is not None]
         return get_total_norm(gradients if dtype is None else [gradient.to(dtype) for gradient in gradients])
 
     def _clip(self, norm: Tensor | None) -> None:
         if norm is not None and self.clip_norm is not None:
-            clip_grads_with_norm_(self._parameters, self.clip_norm, norm)
+            clip_grads_with_norm_(self._clipped, self.clip_norm, norm)
 
     def _find(self, gradients: list[Tensor]) -> Tensor:
         """Give 1 where a gradient has a NaN or an Inf, else 0, on their device: by the check that GradScaler runs."""
@@ -176,6 +200,9 @@ class StepGuard:
 
     def _go_on(self, rate: float) -> None:
         self._skipped_in_a_row = 0
+        self._move_rate(rate)
+
+    def _move_rate(self, rate: float) -> None:
         self.history.learning_rates.append(rate)
         if self.schedule is not None:
             self.schedule.step()
@@ -193,6 +220,13 @@ class StepGuard:
         self._skipped_in_a_row += not self.precision.forgives(is_loss_finite=not bad)
         if self._skipped_in_a_row >= IN_A_ROW:
             raise not_finite(self.history.skipped[-self._skipped_in_a_row :])
+
+
+def _has_no_moments_yet(optimizer: Any) -> bool:
+    """Tell whether a skipped first step would leave moments that were never written, as torch's fused SGD does."""
+    if not isinstance(optimizer, torch.optim.SGD) or not any(group["momentum"] for group in optimizer.param_groups):
+        return False
+    return not any(state.get("momentum_buffer") is not None for state in optimizer.state.values())
 
 
 def not_finite(skipped: list[dict[str, Any]]) -> NonFiniteError:

@@ -6,7 +6,8 @@ over the whole step, however it was cut. A step of one part back-propagates the 
 bits of a hand-written loop.
 """
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -34,6 +35,7 @@ class Network(Protocol):
     loss_function: Any
     precision: Precision
     takes_inputs: bool
+    keeps_outputs: bool
 
     @property
     def has_own_loss(self) -> bool:
@@ -108,7 +110,10 @@ class Learned:
 
     def means(self) -> dict[str, Any]:
         """Give the further named scalars of the batch."""
-        return {name: total / count for name, (total, count) in self.scalars.items()}
+        return {
+            name: total / count if isinstance(count, Tensor) or count else math.nan
+            for name, (total, count) in self.scalars.items()
+        }
 
 
 def prepare(model: Network, number: int, batch: Batch, cut: Cut) -> Prepared:
@@ -126,7 +131,14 @@ def _count(model: Network, part: Part) -> Count:
     loss = model.loss_function
     if not loss.counts_items:
         return part.size
-    count: Count = loss.count_of(part.x, part.y, part.weight)
+    try:
+        count: Count = loss.count_of(part.x, part.y, part.weight)
+    except AttributeError:
+        raise DataError(
+            f"the loss {type(loss).__name__} was given targets that are a {type(part.y).__name__}.",
+            "a tensor or array of targets.",
+            "pick one by a loss of your own: def loss(outputs, targets): ...",
+        ) from None
     return count.item() if isinstance(count, Tensor) and count.is_cpu else count
 
 
@@ -136,7 +148,12 @@ def step_count(model: Network, batches: Sequence[Prepared]) -> Count | None:
         return None
     if model.loss_function.is_sum and not model.has_own_loss:
         return 1
-    return sum(count for prepared in batches for count in prepared.counts)
+    total = sum(count for prepared in batches for count in prepared.counts)
+    if model.has_own_loss and not total > 0:  # no label counts, but the model's own loss may
+        for prepared in batches:
+            prepared.counts = [part.size for part in prepared.parts]
+        total = sum(count for prepared in batches for count in prepared.counts)
+    return total
 
 
 def add_gradients(model: Network, prepared: Prepared, divisor: Count | None) -> Learned:
@@ -155,7 +172,8 @@ def add_gradients(model: Network, prepared: Prepared, divisor: Count | None) -> 
     for part, count in zip(prepared.parts, prepared.counts, strict=True):
         term, output = _learn(model, part, count, divisor)
         terms.append(term)
-        outputs.append(detached(output))
+        if model.keeps_outputs:
+            outputs.append(detached(output))
     return learned_of(model, prepared, terms, outputs)
 
 
@@ -175,7 +193,7 @@ def learned_of(model: Network, prepared: Prepared, terms: list[Term], outputs: l
     return Learned(
         sum(term.total for term in terms),
         count,
-        joined(outputs, places, 0),
+        joined(outputs, places, 0) if outputs else None,
         joined([part.y for part in parts], places, -100),
         joined([part.x for part in parts], places, 0) if model.takes_inputs else None,
         sum(part.size for part in parts),
@@ -239,7 +257,7 @@ def _loss_of_function(model: Network, outputs: Any, part: Part, count: Count, di
     return Term(value, read(given.loss), given.count, scalars)
 
 
-def rescale(model: Network, divisor: Count | None, counts: Sequence[Count]) -> None:
+def rescale(model: Network, divisor: Count | None, counts: Sequence[Count], parameters: Iterable[nn.Parameter]) -> None:
     """Multiply the gradients once where a function has counted otherwise than what they were divided by."""
     if divisor is None or (model.loss_function.counts_items and not model.has_own_loss):
         return
@@ -247,10 +265,9 @@ def rescale(model: Network, divisor: Count | None, counts: Sequence[Count]) -> N
     if (not isinstance(total, Tensor) and total == divisor) or not total > 0:
         return
     ratio = divisor / (total.to(sum_dtype(total)) if isinstance(total, Tensor) else total)
-    for group in model.optimizer.param_groups:
-        for parameter in group["params"]:
-            if parameter.grad is not None:
-                parameter.grad.mul_(ratio)
+    for parameter in parameters:
+        if parameter.grad is not None:
+            parameter.grad.mul_(ratio)
 
 
 def read(value: Tensor) -> Any:

@@ -16,7 +16,7 @@ from keraslike.data.order import EpochOrder
 from keraslike.engine import gradients
 from keraslike.engine.finite import StepGuard, Taken
 from keraslike.engine.gradients import Prepared
-from keraslike.engine.memory import Undo
+from keraslike.engine.memory import Undo, told_of_memory
 from keraslike.engine.random_state import Aside, kept
 from keraslike.engine.step import Cutting, Step
 from keraslike.engine.transfer import look_ahead
@@ -139,7 +139,7 @@ def train(model: Learner, run: Run) -> None:
             the epoch's row goes into the history
     """
     schedule = run.schedule(model.optimizer) if run.schedule is not None else None
-    undo = Undo(model.network, model.optimizer)
+    undo = Undo(model.network, model.optimizer, model.loss_function)
     guard = StepGuard(model, undo, run.clip_norm, run.history, schedule, run.cutting.say)
     run.callbacks.on_train_begin({})
     for epoch in range(run.initial_epoch, run.epochs + 1):
@@ -148,7 +148,8 @@ def train(model: Learner, run: Run) -> None:
         undo.watch()
         with model.in_mode(training=True):
             for batches in _grouped(run.batches_of(epoch, model), run.batches_per_step):
-                _take_step(model, run, epoch, Step(model, batches, run.cutting, undo), guard)
+                with told_of_memory():
+                    _take_step(model, run, epoch, Step(model, batches, run.cutting, undo), guard)
             guard.settle()
             row = {"epoch": epoch, "time": 0.0, **model.epoch_values()}
         with kept():

@@ -3,13 +3,17 @@
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
+from torch import Tensor
+
 from keraslike.data.batches import Batch
 from keraslike.data.cutting import WHOLE, Cut
+from keraslike.data.nested import leaves
 from keraslike.engine import gradients
 from keraslike.engine.gradients import Learned, Network
 from keraslike.engine.joining import detached, joined
 from keraslike.engine.memory import halved, is_out_of_memory
 from keraslike.engine.shapes import matched
+from keraslike.errors import OutOfMemoryError
 
 Result = TypeVar("Result")
 
@@ -50,7 +54,7 @@ def measure(model: Measured, batch: Batch) -> Learned:
 
     def go(cut: Cut) -> Learned:
         prepared = gradients.prepare(model, 1, batch, cut)
-        if len(prepared.parts) > 1 and model.why_whole() is not None:
+        if len(prepared.parts) > 1 and _needs_whole(model):
             return _measured_whole(model, batch, [model.forward_pass(part.x) for part in prepared.parts])
         terms, outputs = [], []
         for part, count in zip(prepared.parts, prepared.counts, strict=True):
@@ -64,13 +68,32 @@ def measure(model: Measured, batch: Batch) -> Learned:
     return within_memory(model, batch, go)
 
 
+def _needs_whole(model: Measured) -> bool:
+    """Tell whether the loss of a batch is not the sum of its parts': that of a bare function, or of one's own."""
+    loss = model.loss_function
+    if loss.counts_items and not loss.is_separable and loss.reads_logits and not model.has_own_loss:
+        raise OutOfMemoryError(
+            f"memory ran out, and the batch is not cut by itself: {loss.reason}.",
+            "a batch that fits into memory.",
+            "set a smaller batch_size.",
+        )
+    return model.has_own_loss or not loss.counts_items
+
+
 def _measured_whole(model: Measured, batch: Batch, outputs: list[Any]) -> Learned:
     """Give the loss of a batch that went through in parts, where it cannot be put together from the parts' losses."""
     prepared = gradients.prepare(model, 1, batch, WHOLE)
     (part,), (count,) = prepared.parts, prepared.counts
+    if any(leaf.ndim == 0 for leaf in leaves(outputs[0]) if isinstance(leaf, Tensor)):
+        raise OutOfMemoryError(
+            f"memory ran out with a batch of {batch.size}, and its outputs hold a number for all of it, which its "
+            "parts do not give.",
+            "a batch that fits into memory.",
+            f"set batch_size={max(batch.size // 2, 1)}.",
+        )
     output = joined(outputs, [None] * len(outputs), 0)
     part.y = matched(output, part.y)
-    term = gradients.loss_of(model, output, part, count, None)
+    term = gradients.loss_of(model, output, part, count, None if part.weight is None else 1)
     return gradients.learned_of(model, prepared, [term], [output])
 
 

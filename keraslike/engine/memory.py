@@ -74,29 +74,47 @@ def free_memory() -> None:
         torch.accelerator.empty_cache()
 
 
+class told_of_memory:  # noqa: N801  # a context manager; contextlib's would cost three microseconds a step
+    """Turns an out-of-memory beside forward and backward into an error in words: there, nothing can be cut."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if error is not None and is_out_of_memory(error):
+            raise OutOfMemoryError(
+                f"memory ran out beside forward and backward: {str(error).splitlines()[0]:.150}",
+                "room for the outputs, the metrics and the norm of the gradients.",
+                "leave out metrics that keep rows, or set a smaller batch_size.",
+            ) from None
+
+
 class Undo:
     """What a step changes before the weights, and how it is put back: gradients, random state and buffers.
 
-    Random states are slow to read (NumPy's and Python's take 40 microseconds, torch's five), so that only those are
-    kept for every step from which the first step of the epoch has drawn.
+    Random states are slow to read (NumPy's and Python's take 40 microseconds, torch's five). Torch's is kept for every
+    step unless the network consists of torch's own layers that draw nothing; the others where the first step of the
+    epoch has drawn from them.
 
     Args:
         network: its buffers, such as a counter, are put back too.
         optimizer: it may hold parameters beyond the network's.
+        loss: a loss may have buffers too.
 
     Attributes:
         parameters: everything that gathers gradients.
     """
 
-    def __init__(self, network: nn.Module, optimizer: Any) -> None:
+    def __init__(self, network: nn.Module, optimizer: Any, loss: Any = None) -> None:
         held = [parameter for group in optimizer.param_groups for parameter in group["params"]]
         self.parameters = list({id(p): p for p in (*network.parameters(), *held)}.values())
-        self._places = [
-            (module, name) for module in network.modules() for name, _ in module.named_buffers(recurse=False)
-        ]
-        self._buffers: list[Tensor] = []
+        modules = {id(m): m for root in (network, loss) if isinstance(root, nn.Module) for m in root.modules()}
+        self._places = [(m, name) for m in modules.values() for name, _ in m.named_buffers(recurse=False)]
+        self._buffers: list[tuple[Tensor | None, Tensor | None]] = []
         self._state: Any = None
+        self._may_draw = any(_may_draw(module) for module in network.modules())
         self._drawn: Drawn | None = None
+        self._marked: Drawn = "nothing"
 
     def watch(self) -> None:
         """Look again, at the next step, from which random states the network draws."""
@@ -104,36 +122,72 @@ class Undo:
 
     def mark(self) -> None:
         """Keep the state at the beginning of a step."""
-        if self._drawn is None or self._drawn == "everything":
-            self._state = get_state()
-        elif self._drawn == "torch":
-            self._state = get_torch_state()
+        self._marked = self._drawn or "everything"
+        if self._marked == "nothing" and self._may_draw:
+            self._marked = "torch"
+        if self._marked != "nothing":
+            self._state = get_state() if self._marked == "everything" else get_torch_state()
         if self._places:
-            self._buffers = [getattr(module, name).detach().clone() for module, name in self._places]
+            self._buffers = [_kept(getattr(module, name, None)) for module, name in self._places]
 
-    def learn_from_first(self) -> None:
+    def see_draws(self) -> None:
         """See, after the first backward of a first step, from which random states the network has drawn."""
         if self._drawn is None:
             self._drawn = drawn_since(self._state)
 
     def put_back(self) -> None:
         """Put everything back as it was at `mark`."""
-        if self._drawn is None or self._drawn == "everything":
+        if self._marked == "everything":
             set_state(self._state)
-        elif self._drawn == "torch":
+        elif self._marked == "torch":
             set_torch_state(self._state)
         self.put_buffers_back()
 
     def put_buffers_back(self, where: Tensor | None = None) -> None:
-        """Put the buffers back as they were at `mark`.
+        """Put the buffers back as they were at `mark`; a tensor that the network has put in their place is not touched.
 
         Args:
-            where: a flag on the device, which is not waited for: only if it is not 0. None: in any case.
+            where: a flag on the device, which is not waited for: only if it is not 0, and the shape is the same. None:
+                in any case.
         """
-        for (module, name), kept in zip(self._places, self._buffers, strict=True):
-            buffer = getattr(module, name)
-            if buffer.shape != kept.shape:  # the network has put another in its place
-                setattr(module, name, kept)
-                continue
-            with torch.no_grad():
-                buffer.copy_(kept if where is None else torch.where(where.bool(), kept, buffer))
+        with torch.no_grad():
+            for (module, name), (original, kept) in zip(self._places, self._buffers, strict=True):
+                if original is None or kept is None:
+                    continue
+                if where is None:
+                    original.copy_(kept)
+                    setattr(module, name, original)
+                    continue
+                now = getattr(module, name, None)
+                if isinstance(now, Tensor) and now.shape == kept.shape:
+                    chosen = torch.where(where.to(now.device).bool(), kept, now)
+                    setattr(module, name, original.copy_(chosen) if now is original else chosen)
+
+
+def _kept(buffer: Any) -> tuple[Tensor | None, Tensor | None]:
+    return (buffer, buffer.detach().clone()) if isinstance(buffer, Tensor) else (None, None)
+
+
+def _may_draw(module: nn.Module) -> bool:
+    """Tell whether a module may draw random numbers: all but those of torch's layers that surely do not."""
+    is_torchs = type(module).__module__.startswith("torch.nn.") and not module._forward_hooks  # noqa: SLF001
+    return not is_torchs or type(module).__name__ in _RANDOM or "ropout" in type(module).__name__
+
+
+_RANDOM = frozenset(
+    {
+        "FractionalMaxPool2d",
+        "FractionalMaxPool3d",
+        "GRU",
+        "LSTM",
+        "MultiheadAttention",
+        "RNN",
+        "RReLU",
+        "Transformer",
+        "TransformerDecoder",
+        "TransformerDecoderLayer",
+        "TransformerEncoder",
+        "TransformerEncoderLayer",
+    }
+)
+"""Layers of torch that may draw, beside those of dropout."""

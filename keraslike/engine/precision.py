@@ -55,8 +55,13 @@ class Precision:
         """Give what to back-propagate for a loss."""
         return loss
 
-    def unscale(self, optimizer: Optimizer) -> None:
-        """Turn the gradients of the scaled loss into those of the loss, once per step, before anybody reads them."""
+    def unscale(self, optimizer: Optimizer, parameters: Iterable[nn.Parameter] = ()) -> None:
+        """Turn the gradients of the scaled loss into those of the loss, once per step, before anybody reads them.
+
+        Args:
+            optimizer: its parameters' gradients, and
+            parameters: those of others, which clipping sees too.
+        """
 
     def update(self) -> None:
         """Choose the next step's scale, after the optimizer's step or after it was skipped."""
@@ -128,12 +133,18 @@ class Float16(BFloat16):
         """Give the loss times the scale."""
         return self.scaler.scale(loss)
 
-    def unscale(self, optimizer: Optimizer) -> None:
+    def unscale(self, optimizer: Optimizer, parameters: Iterable[nn.Parameter] = ()) -> None:
         """Divide the gradients by the scale, in place, and note on the device whether one is not finite."""
+        self.update()  # a step that an exception ended has left it undone
         if all(parameter.grad is None for group in optimizer.param_groups for parameter in group["params"]):
             return
         self.scaler.unscale_(optimizer)
         self._is_unscaled = True
+        held = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
+        scale = self.scaler.get_scale()
+        for parameter in parameters:
+            if id(parameter) not in held and parameter.grad is not None:
+                parameter.grad.div_(scale)
 
     def update(self) -> None:
         """Halve the scale after a gradient that was not finite; a step without a backward leaves it."""

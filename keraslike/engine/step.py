@@ -9,6 +9,7 @@ from keraslike.engine import gradients
 from keraslike.engine.gradients import Count, Learned, Network, Prepared
 from keraslike.engine.memory import Undo, halved, is_out_of_memory
 from keraslike.engine.tables import SparseTables
+from keraslike.errors import DataError
 
 
 class Cutting:
@@ -69,7 +70,6 @@ class Step:
         self.batches = [prepared if prepared.cut is cutting.cut else self._again(prepared) for prepared in batches]
         self.divisor: Count | None = gradients.step_count(model, self.batches)
         self._counts: list[Count] = []
-        undo.mark()
         self._clear_gradients()
 
     def learn(self, place: int) -> Learned:
@@ -78,6 +78,8 @@ class Step:
         Raises:
             OutOfMemoryError: not even one example fits, or the batch must not be cut.
         """
+        if place == 0:
+            self.undo.mark()
         done, learned = place, None  # batches whose gradients are there
         while learned is None:
             try:
@@ -91,12 +93,26 @@ class Step:
             if learned is None:  # outside of `except`, whose traceback holds the activations
                 self._start_again(done)
                 done = 0
-        self.undo.learn_from_first()
+        self.undo.see_draws()
+        if self.cutting.tables is not None and len(self.batches) > 1:
+            self.cutting.tables.densify()  # callbacks look between the batches
         self.cutting.tell()
         self._counts.append(learned.count)
         return learned
 
     def _add_gradients(self, prepared: Prepared) -> Learned:
+        try:
+            return self._added(prepared)
+        except ValueError as error:
+            if "more than 1 value per channel" not in str(error):
+                raise
+            raise DataError(
+                "a layer such as BatchNorm was given one example to learn from, of which there is no variance.",
+                "two examples or more in every part of every batch.",
+                'set another batch_size= or micro_batch_size=, or dataloader_kwargs={"drop_last": True}.',
+            ) from None
+
+    def _added(self, prepared: Prepared) -> Learned:
         if self.divisor is None or self.cutting.tables is None:
             return gradients.add_gradients(self.model, prepared, self.divisor)
         with self.cutting.tables.sparse():
@@ -106,8 +122,8 @@ class Step:
         """Make the gradients those of the mean: unscaled, and divided by what a function itself has counted."""
         if self.cutting.tables is not None:
             self.cutting.tables.densify()
-        self.model.precision.unscale(self.model.optimizer)
-        gradients.rescale(self.model, self.divisor, self._counts)
+        self.model.precision.unscale(self.model.optimizer, self.undo.parameters)
+        gradients.rescale(self.model, self.divisor, self._counts, self.undo.parameters)
 
     def _start_again(self, failed: int) -> None:
         """Put everything back and cut what is still to be learned from; what was learned from keeps its cut."""

@@ -40,12 +40,13 @@ class SparseTables:
     @contextmanager
     def sparse(self) -> Iterator[None]:
         """Let the tables' gradients be sparse."""
-        for table in self.tables:
+        tables = [table for table in self.tables if not _is_hooked(table)]
+        for table in tables:
             table.sparse = True
         try:
             yield
         finally:
-            for table in self.tables:
+            for table in tables:
                 table.sparse = False
 
     def densify(self) -> None:
@@ -54,6 +55,11 @@ class SparseTables:
             gradient = table.weight.grad
             if gradient is not None and gradient.is_sparse:
                 table.weight.grad = gradient.to_dense()
+
+
+def _is_hooked(table: nn.Embedding) -> bool:
+    """Tell whether somebody looks at the gradient on its way, who expects a dense one."""
+    return bool(table.weight._backward_hooks or table.weight._post_accumulate_grad_hooks)  # noqa: SLF001  # torch's own
 
 
 def _is_worth_it(table: nn.Embedding) -> bool:

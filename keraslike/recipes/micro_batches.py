@@ -41,12 +41,15 @@ def plan_cutting(model: Cuttable, micro_batch_size: MicroBatchSize, say: Callabl
         say: prints a line.
     """
     size = micro_batch_size if isinstance(micro_batch_size, int) else None
-    why_whole = model.why_whole() if size is None else None
+    mixing = mixing_layer(model.network)
+    is_told = size is not None and mixing is None  # the user says that a mean over examples is right
+    why_whole = None if is_told else model.why_whole()
+    limit = model.micro_batch_limit if why_whole is None else None
     price = None
     if micro_batch_size == "auto" and why_whole is None:
         price = price_of_part(device_type(model), body_parameters(model.network))
     tables = SparseTables(model.network) if device_type(model) == "cpu" else None
-    return Cutting(Cut(size, price, model.micro_batch_limit), why_whole, model.remember_limit, say, tables)
+    return Cutting(Cut(size, price, limit), why_whole, model.remember_limit, say, tables)
 
 
 def cutting_notes(model: Cuttable, micro_batch_size: MicroBatchSize) -> list[str]:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 
 from keraslike.data.batches import OwnBatches
@@ -70,9 +71,26 @@ def _outputs(model: Weighable, batches: Iterable[Any]) -> int:
     """Count the network's outputs by sending one example through, which leaves no trace."""
     part = next(iter(batches)).parts(Cut(size=1))[0]
     with kept(), model.in_mode(training=False):
-        return int(model.forward_pass(model.send(part.x)).shape[1])
+        outputs = model.forward_pass(model.send(part.x))
+    logits = outputs.get("logits") if isinstance(outputs, Mapping) else outputs
+    if not isinstance(logits, torch.Tensor) or logits.dim() < 2:
+        raise ArgumentError(
+            "class_weight is given, and the network's outputs have no dimension of classes.",
+            "outputs of shape (batch, classes).",
+            "leave class_weight out, or weigh examples: fit(..., sample_weight=...).",
+        )
+    return logits.shape[1]
 
 
 def _named(class_weight: Any) -> int:
-    """Count the classes that the user names, where no example can be looked at: as many as the highest index says."""
-    return max(class_weight) + 1 if isinstance(class_weight, Mapping) else len(class_weight)
+    """Count the classes that the user names, where no example can be looked at."""
+    if isinstance(class_weight, (list, tuple, torch.Tensor, np.ndarray)):
+        return len(class_weight)
+    if isinstance(class_weight, Mapping) and set(class_weight) == set(range(len(class_weight))) and class_weight:
+        return len(class_weight)
+    raise ArgumentError(
+        f"class_weight is a {type(class_weight).__name__}, and x is read as it comes, so that the number of classes is "
+        "not known.",
+        "a list with one weight per class, or a dict that names them all by number.",
+        "write class_weight=[1.0, 2.0, ...].",
+    )

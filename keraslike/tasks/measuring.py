@@ -52,5 +52,6 @@ class MeasuringVerbs(TaskVerbs):
             return LoaderBatches(x, feed)
         rows = feed.read(split_of(x, "test") if y is None else x, y)
         weights = None if weight is None else as_weights(weight, len(rows), self.network)
-        budget = None if options.get("steps") else self._token_budget()
+        is_sorted = not (options.get("steps") or options.get("return_pred") or self.sees_order)
+        budget = self._token_budget() if is_sorted else None
         return feed.batches(rows, batch_size, has_notes=False, budget=budget, sample_weight=weights)

@@ -194,7 +194,7 @@ class TaskVerbs(TrainingVerbs):
         self, rows: Rows, batch_size: int, options: dict[str, Any], sample_weight: Weights | None = None
     ) -> Any:
         """Give validation rows in batches: sorted by length, unless only some of them are asked for."""
-        budget = None if options.get("validation_steps") else self._token_budget()
+        budget = None if options.get("validation_steps") or self.sees_order else self._token_budget()
         return self._required_feed().batches(rows, batch_size, budget=budget, sample_weight=sample_weight)
 
     def _token_budget(self) -> int:
@@ -251,8 +251,9 @@ class TaskVerbs(TrainingVerbs):
         if self.task is not None:
             self._required_blueprint().require()
             x, y = self._one_batch(self._required_feed().read(x, y))
-        answer = super().evaluate_on_batch(x, y, **options)
-        self.forget_sums()
+        with self.books_aside():
+            answer = super().evaluate_on_batch(x, y, **options)
+            self.forget_sums()
         return answer
 
     def predict_on_batch(self, x: Any, **options: Any) -> Any:

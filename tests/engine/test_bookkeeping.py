@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from keraslike import Model
 from keraslike.engine.gradients import Learned
+from keraslike.errors import ArgumentError
 from keraslike.metrics.base import Metric
 from tests.engine.loops import make_data, make_mlp
 
@@ -61,6 +62,27 @@ def test_scalars_of_the_loss():
 
     assert (first["entropy"], first["z"]) == (2.0, 2.5)
     assert second == {}
+
+
+@pytest.mark.parametrize("name", ["loss", "epoch", "time", "acc", "batch", "size", ""])
+@pytest.mark.parametrize("place", ["loss", "metric"])
+def test_names_that_are_taken(place, name):
+    """A further number that would hide another value is refused, with another name where there is one."""
+
+    class Named(Told):
+        def scalars(self):
+            return {name: 1.0}
+
+    def loss(outputs, targets):
+        return F.cross_entropy(outputs, targets), {name: 1.0}
+
+    chosen = {"loss": loss} if place == "loss" else {"epoch_metrics": [Named()]}
+    model = make_model(**chosen, batch_metrics=["accuracy"])
+
+    with pytest.raises(ArgumentError, match=f"further scalar named {name!r}, and that name is taken") as caught:
+        model.fit(*make_data(ROWS), verbose=0)
+
+    assert caught.value.do == (f"call it '{name}_2', for example." if name else None)
 
 
 class Told(Metric):

@@ -238,7 +238,7 @@ class Steps:
 
 @pytest.mark.usefixtures("late")
 def test_read_one_step_later():
-    """A bad step is known, and the schedule goes on from a good one, when the next step is taken, not before."""
+    """A bad step is known when the next one is taken, not before; the move of the rate is then taken back."""
     steps = Steps()
     seen = []
 
@@ -248,7 +248,7 @@ def test_read_one_step_later():
     steps.guard.settle()
     seen.append((len(steps.history.learning_rates), steps.history.skipped_steps, len(steps.said)))
 
-    assert seen == [(0, 0, 0), (1, 0, 0), (1, 1, 1), (2, 1, 1)]
+    assert seen == [(1, 0, 0), (2, 0, 0), (2, 1, 1), (2, 1, 1)]
     assert steps.history.learning_rates == [RATE, RATE / 2]  # the bad step has not moved the rate
 
 

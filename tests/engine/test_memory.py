@@ -106,7 +106,7 @@ def test_random_state_put_back(drawn, is_first):
         if not is_first:
             undo.mark()
             [DRAWS[name]() for name in DRAWN[drawn]]
-            undo.learn_from_first()
+            undo.see_draws()
         undo.mark()
         before = numbers()
         [DRAWS[name]() for name in DRAWN[drawn]]
@@ -122,8 +122,8 @@ def test_only_what_is_drawn_from_is_put_back():
     with kept():
         undo.mark()
         torch.rand(1)
-        undo.learn_from_first()
-        undo.learn_from_first()  # later steps learn nothing new
+        undo.see_draws()
+        undo.see_draws()  # later steps learn nothing new
         undo.mark()
         np.random.rand()
         moved = numbers()
@@ -138,7 +138,7 @@ def test_watched_anew():
     undo = make_undo()
     with kept():
         undo.mark()
-        undo.learn_from_first()
+        undo.see_draws()
         undo.watch()
         undo.mark()
         before = numbers()

@@ -211,6 +211,10 @@ class Numbers(Model):
         return F.cross_entropy(outputs, batch.y).item()
 
 
+def with_norm():
+    return Model(nn.Sequential(nn.Linear(6, 3), nn.BatchNorm1d(3)), "sgd", "cross_entropy", device="cpu")
+
+
 @pytest.mark.parametrize(
     ("act", "words"),
     [
@@ -227,6 +231,11 @@ class Numbers(Model):
         (
             lambda: make_model().fit(X, Y, sampler=BatchSampler(SequentialSampler(Y), 2, False), verbose=0),
             "the sampler gives what is no index",
+        ),
+        (lambda: with_norm().fit(X, Y, batch_size=ROWS - 1, verbose=0), "BatchNorm was given one example"),
+        (
+            lambda: with_norm().fit(X, Y, batch_size=ROWS, micro_batch_size=7, verbose=0),
+            "BatchNorm was given one example",
         ),
         (lambda: make_model(None).fit(X, Y, verbose=0), "Impossible to fit without a loss"),
         (lambda: make_model().fit(X, Y + 1, verbose=0), "the network gives 3 classes"),

@@ -31,11 +31,27 @@ def contrastive(outputs, targets):
 
 def test_number_of_the_user():
     """A number is the user's word, also for a network or a loss that cannot be cut otherwise."""
-    for model in (make_model(), make_model(with_norm()), make_model(loss=contrastive)):
+    for model in (make_model(), make_model(loss=contrastive)):
         planned = plan_cutting(model, 5, print)
 
         assert planned.cut == Cut(size=5)
         assert planned.why_whole is None
+
+
+def test_number_with_a_layer_that_mixes():
+    """With BatchNorm the number is what is learned, so that running out of memory does not halve it in silence."""
+    planned = plan_cutting(make_model(with_norm()), 5, print)
+
+    assert planned.cut == Cut(size=5)
+    assert planned.why_whole.startswith("BatchNorm1d")
+
+
+def test_a_limit_does_not_cut_what_stays_whole():
+    """What an out-of-memory in another fit has left behind cuts no batch that must not be cut."""
+    for model in (make_model(with_norm()), make_model(loss=contrastive)):
+        model.micro_batch_limit = 2
+
+        assert plan_cutting(model, "auto", print).cut == Cut()
 
 
 def test_none():

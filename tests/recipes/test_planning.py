@@ -9,7 +9,7 @@ from torch import nn
 from torch.utils.data import DataLoader, IterableDataset
 
 from keraslike import Model
-from keraslike.errors import ArgumentError
+from keraslike.errors import ArgumentError, DataError
 from keraslike.recipes import FINE_TUNING, PLAIN, plan_run
 from keraslike.recipes.planning import batches_per_step, schedule_notes
 from keraslike.tracking.history import History
@@ -231,3 +231,11 @@ def test_why_the_default_is_off(batches, recipe, options, callbacks, words):
 
     assert len(notes) == (words is not None)
     assert all(note.startswith(words) for note in notes)
+
+
+def test_no_batches():
+    """Data that give no batch cannot be learned from, and the error says what may have left them out."""
+    with pytest.raises(DataError, match="there is no batch to learn from") as caught:
+        plan(batches=[])
+
+    assert "drop_last" in caught.value.do

@@ -185,3 +185,12 @@ def test_losses_without_classes(loss):
 
     with pytest.raises(ArgumentError, match="class_weight"):
         weighted_loss(model, [1.0, 2.0, 3.0], unread(), None)
+
+
+@pytest.mark.parametrize("given", [[0.0, 0.0, 0.0], {0: 0, 1: 0, 2: 0}], ids=str)
+def test_weights_of_nothing(given):
+    """Where no class counts nothing would be learned; one that counts is enough."""
+    with pytest.raises(ArgumentError, match="all class weights are 0"):
+        weighted_loss(make_model(), given, own_batches(*make_rows()), None)
+
+    assert is_loss_with(weighted_loss(make_model(), [0, 0, 1], own_batches(*make_rows()), None), [0, 0, 1])
