@@ -108,7 +108,9 @@ class Undo:
     def __init__(self, network: nn.Module, optimizer: Any, loss: Any = None) -> None:
         held = [parameter for group in optimizer.param_groups for parameter in group["params"]]
         self.parameters = list({id(p): p for p in (*network.parameters(), *held)}.values())
-        modules = {id(m): m for root in (network, loss) if isinstance(root, nn.Module) for m in root.modules()}
+        has_own_state = getattr(loss, "keeps_sums", False)  # as Poutyne's losses, which nobody looks into
+        roots = [network] if has_own_state or not isinstance(loss, nn.Module) else [network, loss]
+        modules = {id(module): module for root in roots for module in root.modules()}
         self._places = [(m, name) for m in modules.values() for name, _ in m.named_buffers(recurse=False)]
         self._buffers: list[tuple[Tensor | None, Tensor | None]] = []
         self._state: Any = None

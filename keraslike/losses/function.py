@@ -51,6 +51,9 @@ class FunctionLoss(Sums):
     Args:
         function: the loss. What an `nn.Module` holds is a part of this module.
 
+    Attributes:
+        keeps_sums: whether the object itself computes the value of the epoch, as Poutyne's losses do.
+
     Raises:
         ArgumentError: it asks for what there is not.
 
@@ -71,7 +74,7 @@ class FunctionLoss(Sums):
         self.func: Any = function  # under this name Poutyne keeps a loss's function; a module becomes a part
         self.__name__ = name_of(function)
         self._call = called_by_name(function, has_inputs=True)
-        self._keeps_sums = hasattr(function, "compute") and hasattr(function, "reset")
+        self.keeps_sums = hasattr(function, "compute") and hasattr(function, "reset")
 
     @property
     def reason(self) -> str:
@@ -107,12 +110,12 @@ class FunctionLoss(Sums):
 
     def compute(self) -> Any:
         """Give the value of the epoch; the object's own where it keeps sums, as Poutyne's do."""
-        return self.func.compute() if self._keeps_sums else super().compute()
+        return self.func.compute() if self.keeps_sums else super().compute()
 
     def reset(self) -> None:
         """Forget the sums."""
         super().reset()
-        if self._keeps_sums:
+        if self.keeps_sums:
             self.func.reset()
 
     def update(self, outputs: Any, targets: Any) -> None:
