@@ -6,7 +6,7 @@ optimizer, and is read one step later; where the optimizer is not fused it is re
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -35,9 +35,10 @@ class Taken(NamedTuple):
 
 
 class Before(NamedTuple):
-    """The rates and the schedule's state before a step whose flag is still on the device."""
+    """The rates before a step whose flag is still on the device, and after it, and the schedule's state before it."""
 
     rates: list[float]
+    moved: list[float]
     schedule: dict[str, Any] | None
 
 
@@ -64,6 +65,7 @@ class StepGuard:
     ) -> None:
         self.optimizer, self.precision, self.undo = model.optimizer, model.precision, undo
         self.clip_norm, self.history, self.schedule, self.say = clip_norm, history, schedule, say
+        self.precision.update()  # what a step that an exception ended has left undone
         self._clipped = list(model.network.parameters())
         self._names = {id(parameter): name for name, parameter in model.network.named_parameters()}
         self._skipped_in_a_row = 0
@@ -80,9 +82,12 @@ class StepGuard:
             NonFiniteError: too many steps were skipped, one after the other.
         """
         self.settle()
-        gradients = [grad for parameter in self.undo.parameters if (grad := parameter.grad) is not None]
-        is_taken = self._take_late(step, gradients) if self._is_late(gradients) else self._take_now(step, gradients)
-        self.precision.update()
+        gradients = [grad for parameter in self._looked_at() if (grad := parameter.grad) is not None]
+        is_taken = False
+        try:
+            is_taken = self._take_late(step, gradients) if self._is_late(gradients) else self._take_now(step, gradients)
+        finally:
+            self.precision.update(is_skipped=not is_taken)
         return is_taken
 
     def settle(self) -> None:
@@ -131,22 +136,30 @@ class StepGuard:
         names = [self._name(parameter) for parameter in self._learned()]
         self._pending = (step, before, is_bad, list(zip(names, norms, strict=True)))
         self._move_rate(before.rates[0])
+        before.moved.extend(group["lr"] for group in self.optimizer.param_groups)
         return True
 
     def _before(self) -> "Before":
         schedule = None if self.schedule is None else self.schedule.state_dict()
-        return Before([group["lr"] for group in self.optimizer.param_groups], schedule)
+        return Before([group["lr"] for group in self.optimizer.param_groups], [], schedule)
 
     def _take_back(self, before: "Before") -> None:
         """Undo the move of the rate after a step that, as it is known now, was skipped."""
         self.history.learning_rates.pop()
         if self.schedule is not None and before.schedule is not None:
             self.schedule.load_state_dict(before.schedule)
-            for group, rate in zip(self.optimizer.param_groups, before.rates, strict=True):
-                group["lr"] = rate
+            for group, rate, moved in zip(self.optimizer.param_groups, before.rates, before.moved, strict=False):
+                if group["lr"] == moved:  # else a callback has set another since
+                    group["lr"] = rate
+
+    def _looked_at(self) -> Iterable[nn.Parameter]:
+        """Give the parameters whose gradients can reach the weights: by the norm that clips them, all do."""
+        if self.clip_norm is not None:
+            return self.undo.parameters
+        return (parameter for group in self.optimizer.param_groups for parameter in group["params"])
 
     def _learned(self) -> list[nn.Parameter]:
-        return [parameter for parameter in self.undo.parameters if parameter.grad is not None]
+        return [parameter for parameter in self._looked_at() if parameter.grad is not None]
 
     def _is_late(self, gradients: list[Tensor]) -> bool:
         if not gradients or gradients[0].is_cpu or self.precision.reads_each_step:
@@ -224,9 +237,12 @@ class StepGuard:
 
 def _has_no_moments_yet(optimizer: Any) -> bool:
     """Tell whether a skipped first step would leave moments that were never written, as torch's fused SGD does."""
-    if not isinstance(optimizer, torch.optim.SGD) or not any(group["momentum"] for group in optimizer.param_groups):
+    if not isinstance(optimizer, torch.optim.SGD):
         return False
-    return not any(state.get("momentum_buffer") is not None for state in optimizer.state.values())
+    learning = [
+        p for group in optimizer.param_groups if group["momentum"] for p in group["params"] if p.grad is not None
+    ]
+    return any(optimizer.state.get(parameter, {}).get("momentum_buffer") is None for parameter in learning)
 
 
 def not_finite(skipped: list[dict[str, Any]]) -> NonFiniteError:

@@ -114,7 +114,8 @@ class Undo:
         self._places = [(m, name) for m in modules.values() for name, _ in m.named_buffers(recurse=False)]
         self._buffers: list[tuple[Tensor | None, Tensor | None]] = []
         self._state: Any = None
-        self._may_draw = any(_may_draw(module) for module in network.modules())
+        is_function = loss is not None and not getattr(loss, "counts_items", False)
+        self._may_draw = is_function or any(_may_draw(module) for module in network.modules())
         self._drawn: Drawn | None = None
         self._marked: Drawn = "nothing"
 
@@ -172,7 +173,8 @@ def _kept(buffer: Any) -> tuple[Tensor | None, Tensor | None]:
 
 def _may_draw(module: nn.Module) -> bool:
     """Tell whether a module may draw random numbers: all but those of torch's layers that surely do not."""
-    is_torchs = type(module).__module__.startswith("torch.nn.") and not module._forward_hooks  # noqa: SLF001
+    is_hooked = bool(module._forward_hooks or module._forward_pre_hooks)  # noqa: SLF001  # torch's own
+    is_torchs = type(module).__module__.startswith("torch.nn.") and not is_hooked
     return not is_torchs or type(module).__name__ in _RANDOM or "ropout" in type(module).__name__
 
 

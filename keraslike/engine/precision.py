@@ -63,7 +63,7 @@ class Precision:
             parameters: those of others, which clipping sees too.
         """
 
-    def update(self) -> None:
+    def update(self, *, is_skipped: bool = False) -> None:
         """Choose the next step's scale, after the optimizer's step or after it was skipped."""
 
     def forgives(self, *, is_loss_finite: bool) -> bool:
@@ -135,7 +135,6 @@ class Float16(BFloat16):
 
     def unscale(self, optimizer: Optimizer, parameters: Iterable[nn.Parameter] = ()) -> None:
         """Divide the gradients by the scale, in place, and note on the device whether one is not finite."""
-        self.update()  # a step that an exception ended has left it undone
         if all(parameter.grad is None for group in optimizer.param_groups for parameter in group["params"]):
             return
         self.scaler.unscale_(optimizer)
@@ -146,10 +145,13 @@ class Float16(BFloat16):
             if id(parameter) not in held and parameter.grad is not None:
                 parameter.grad.div_(scale)
 
-    def update(self) -> None:
+    def update(self, *, is_skipped: bool = False) -> None:
         """Halve the scale after a gradient that was not finite; a step without a backward leaves it."""
         if self._is_unscaled:  # torch raises an AssertionError otherwise
+            before = self.scaler.get_scale()
             self.scaler.update()
+            if is_skipped and self.scaler.get_scale() >= before:  # a gradient that the optimizer does not hold
+                self.scaler.update(before * self.scaler.get_backoff_factor())
         self._is_unscaled = False
 
     def forgives(self, *, is_loss_finite: bool) -> bool:
