@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 from torch import nn
 
-from keraslike.calling import INPUT_NAMES, Call, called_by_name, did_you_mean, name_of, nearest, parameters_of
-from keraslike.data.loader import MODEL_INPUTS
+from keraslike.calling import Call, called_by_name, did_you_mean, name_of, nearest, parameters_of
 from keraslike.errors import ArgumentError
 
 
@@ -117,11 +116,6 @@ def test_a_call_is_named_as_its_function() -> None:
 
     assert call.__name__ == name_of(nearest) == "nearest"
     assert name_of(nn.Identity()) == "Identity"
-
-
-def test_the_collators_inputs_are_these() -> None:
-    """What a network reads is one list, wherever it is asked for."""
-    assert INPUT_NAMES == MODEL_INPUTS
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import get_worker_info
 
-from keraslike.calling import did_you_mean
+from keraslike.calling import INPUT_NAMES, did_you_mean
 from keraslike.data.encoding import are_flat, pad_flat
 from keraslike.errors import ArgumentError, DataError
 
@@ -19,27 +19,6 @@ IGNORED_LABEL = -100  # what torch's cross-entropy skips (`ignore_index`)
 
 # One label column under three names, as in transformers' default_data_collator; the first that is there is taken.
 LABEL_NAMES = ("labels", "label", "label_ids")
-
-# What networks read: never a label, even where a loss or metric asks for it too.
-MODEL_INPUTS = frozenset(
-    {
-        "attention_mask",
-        "bbox",
-        "cross_attention_mask",
-        "decoder_attention_mask",
-        "decoder_input_ids",
-        "global_attention_mask",
-        "input_features",
-        "input_ids",
-        "input_values",
-        "inputs_embeds",
-        "pixel_mask",
-        "pixel_values",
-        "position_ids",
-        "special_tokens_mask",
-        "token_type_ids",
-    }
-)
 
 
 class TransformerCollator:
@@ -84,7 +63,7 @@ class TransformerCollator:
         self.remove_labels = remove_labels
         self.pad_token_id = pad_token_id
         self._names = [y_keys] if isinstance(y_keys, str) else list(y_keys or ())
-        self._label_names = [name for name in self._names if name not in MODEL_INPUTS]
+        self._label_names = [name for name in self._names if name not in INPUT_NAMES]  # what networks read
         self._has_named_texts = False
 
     def __call__(self, rows: Sequence[Any]) -> tuple[dict[str, Any], Any]:

@@ -83,7 +83,8 @@ class FunctionMetric(Metric[Part]):
         """Keep what the function names of the rows, and which of them count."""
         targets = dict.fromkeys(TARGET_NAMES, reading.targets)
         named = {**targets, **self._predictions(reading.logits, reading.problem_type)}
-        return kept({_COUNTED: is_counted(reading), **{name: named[name] for name in self._names}})  # type: ignore[no-any-return]
+        part: dict[str, Any] = kept({_COUNTED: is_counted(reading), **{name: named[name] for name in self._names}})
+        return part
 
     def value(self, parts: list[Part]) -> float:
         """Call the function; NaN where no row counts."""

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from torchmetrics.classification import MulticlassAccuracy
 
 logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+# It advises more workers at every fit, and torchmetrics tells of its memory; neither changes what is measured.
 warnings.filterwarnings("ignore", module="pytorch_lightning")
 warnings.filterwarnings("ignore", module="torchmetrics")
 
