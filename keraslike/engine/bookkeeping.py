@@ -41,7 +41,7 @@ class Bookkeeping(poutyne.Model):
     @property
     def has_own_loss(self) -> bool:
         """Whether a subclass has its own `compute_loss`."""
-        raise NotImplementedError("the engine knows")
+        raise NotImplementedError("Engine knows")  # declared here for those who keep books, answered in bridge.py
 
     _are_metrics_ours = False
     scalars: ScalarSums

@@ -357,7 +357,7 @@ def test_auto_on_a_gpu():
 
 
 @pytest.mark.gpu
-@pytest.mark.filterwarnings("ignore:Synchronization debug mode is a prototype")
+@pytest.mark.filterwarnings("ignore:Synchronization debug mode is a prototype")  # torch says so of the mode itself
 @pytest.mark.parametrize("precision", [Precision(), BFloat16("cuda")], ids=lambda value: value.name)
 def test_no_wait_on_a_gpu(precision):
     """Forward, loss and backward in bf16 wait for the GPU no more than float32 does: not at all."""
