@@ -16,7 +16,7 @@ from keraslike.recipes import EvaluateOptions, FitOptions, MicroBatchSize, Recip
 from keraslike.tasks import as_task
 from keraslike.tasks.blueprint import UNBUILT, Blueprint
 from keraslike.tasks.feed import Feed
-from keraslike.tasks.network import as_network, choose_loss, wrapped
+from keraslike.tasks.network import as_network, choose_loss, rows_metrics, wrapped
 from keraslike.tasks.saving import SavingVerbs
 from keraslike.tracking.history import History
 
@@ -116,13 +116,18 @@ class Model(SavingVerbs):
         loss = choose_loss(given["loss_function"], self.task, network, has_own_loss=self.has_own_loss)
         metrics = given["metrics"] if given["metrics"] is not None or self.task is None else self.task.metrics
         problem_type = self._assembled_for or getattr(as_loss(loss), "problem_type", None)
+        listed = get_metrics(metrics, problem_type)
+        self.row_metrics = rows_metrics(listed, self.task)
         self.read_outputs = None if self.task is None else self.task.read_outputs
         self.assemble(
             whole,
             optimizer,
             loss,
             batch_metrics=list(given["batch_metrics"] or []),
-            epoch_metrics=[*(given["epoch_metrics"] or []), *get_metrics(metrics, problem_type)],
+            epoch_metrics=[
+                *(given["epoch_metrics"] or []),
+                *(named for named in listed if named[1] not in self.row_metrics),
+            ],
             device=given["device"],
             precision=given["precision"],
             gradient_checkpointing=given["gradient_checkpointing"],
@@ -190,9 +195,11 @@ class Model(SavingVerbs):
             else:
                 check_bound(None, [] if "network" in vars(self) else callbacks or [])
                 batches, valid_batches = self._task_batches(*data, options=dict(options))
-            callbacks = check_callbacks(
-                callbacks, self.metrics_names, valid_batches is not None, has_further=self.may_name_scalars
-            )
+            known: dict[str, Any] = {
+                "has_further": self.may_name_scalars,
+                "of_rows": [m.name for m in self.row_metrics],
+            }
+            callbacks = check_callbacks(callbacks, self.metrics_names, valid_batches is not None, **known)
             return self._train(batches, valid_batches, callbacks, seed, verbose, dict(options), **chosen)
 
     def fit_generator(

@@ -11,7 +11,12 @@ from keraslike.errors import ArgumentError
 
 
 def check_callbacks(
-    callbacks: Any, metrics: Sequence[str], has_validation: bool, *, has_further: bool = False
+    callbacks: Any,
+    metrics: Sequence[str],
+    has_validation: bool,
+    *,
+    has_further: bool = False,
+    of_rows: Sequence[str] = (),
 ) -> list[Any]:
     """Give the callbacks as a list, one alone as a list of one.
 
@@ -19,6 +24,7 @@ def check_callbacks(
         callbacks: what the user gave.
         metrics: the names of the metrics, as they stand in the history.
         has_validation: whether there are validation data.
+        of_rows: the names of the metrics of rows, which only validation has.
         has_further: whether a loss or metric of the user's own may give further names, which no one knows yet.
 
     Raises:
@@ -26,7 +32,7 @@ def check_callbacks(
     """
     given = [callbacks] if isinstance(callbacks, Callback) else list(callbacks or [])
     names = ["loss", *metrics]
-    known = [*names, *(f"val_{name}" for name in names if has_validation)]
+    known = [*names, *(f"val_{name}" for name in [*names, *of_rows] if has_validation)]
     for callback in given:
         if isinstance(callback, type) or not hasattr(callback, "on_train_begin"):
             raise ArgumentError(

@@ -1,13 +1,15 @@
 """Batches for measuring and predicting: the whole set sorted by length, micro-batches filled by a token budget."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from keraslike.data.batches import OwnBatches
 from keraslike.data.encoding import Feature, Features, Ragged
-from keraslike.data.features import Collate, FeatureBatch, Vary, lengths_of, varied
+from keraslike.data.features import Collate, FeatureBatch, lengths_of
+from keraslike.data.rows import Rows
 from keraslike.data.weights import Weights
 
 TOKEN_BUDGETS: dict[str, int] = {"cpu": 384}
@@ -36,10 +38,9 @@ class SortedBatches(OwnBatches):
         collate: as in `FeatureBatches`.
         batch_size: examples at once, at most; None: only the budget counts.
         budget: padded tokens at once; a longer feature goes alone.
-        vary: as in `FeatureBatches`; once, as in epoch 1, and before the lengths are read.
-        vary_seed: as in `FeatureBatches`.
         rows_of: as in `FeatureBatches`.
         weights: as in `FeatureBatches`.
+        source: as in `FeatureBatches`.
 
     Attributes:
         features: the features in the order given.
@@ -58,19 +59,17 @@ class SortedBatches(OwnBatches):
         collate: Collate,
         batch_size: int | None,
         budget: int,
-        vary: Vary | None = None,
-        vary_seed: int = 0,
         *,
         rows_of: Sequence[int] | None = None,
         weights: Weights | None = None,
+        source: Rows | None = None,
     ) -> None:
         super().__init__(len(features), batch_size or EXAMPLES, None)
-        if vary is not None:
-            features = [varied(features, index, vary, (vary_seed, 1)) for index in range(len(features))]
         self.features = features
         self.collate = collate
         self.rows_of = rows_of
         self.weights = weights
+        self.source = source
         lengths = _lengths(features)
         if lengths is None:
             self.order = np.arange(len(features))
@@ -86,7 +85,9 @@ class SortedBatches(OwnBatches):
         for start, end in zip(self._starts, [*self._starts[1:], self.examples], strict=True):
             places = self.order[start:end]
             weights = None if self.weights is None else self.weights[places]
-            yield FeatureBatch([self.features[place] for place in places], self.collate, self.rows_of, weights)
+            features = [self.features[place] for place in places]
+            known: dict[str, Any] = {"places": places, "source": self.source}
+            yield FeatureBatch(features, self.collate, self.rows_of, weights, **known)
 
 
 def token_budget(device_type: str) -> int:
@@ -100,7 +101,8 @@ def token_budget(device_type: str) -> int:
 
 
 def _lengths(features: Sequence[Feature]) -> npt.NDArray[np.int64] | None:
-    if isinstance(features, Features) and isinstance(features.columns.get("input_ids"), Ragged):
+    is_ragged = isinstance(features, Features) and isinstance(features.columns.get("input_ids"), Ragged)
+    if isinstance(features, Features) and is_ragged and "length" not in features.columns:
         return features.lengths()  # without a dict for every feature
     lengths = lengths_of(features)
     return None if lengths is None else np.array(lengths, dtype=np.int64)

@@ -10,6 +10,7 @@ from keraslike.data.batches import Indices, OwnBatches, Pair, Part
 from keraslike.data.cutting import Cut, Run, runs
 from keraslike.data.encoding import Feature, is_nested
 from keraslike.data.loading import InWorkers, Loading
+from keraslike.data.rows import Rows
 from keraslike.data.weights import Weights
 
 Collate = Callable[[Any], Pair]
@@ -24,6 +25,8 @@ class FeatureBatch:
         collate: makes the padded `(inputs, targets)` of some features.
         rows_of: the number in the user's data of each row that the features' `row` counts; None: not known.
         weights: the sample weight of each feature, shape `(features,)`.
+        places: the number of each feature among all of them; None: not known.
+        source: the rows that the features' `row` counts; None: not known.
 
     Attributes:
         made: parts that a worker has made ahead, and how it cut them.
@@ -41,12 +44,17 @@ class FeatureBatch:
         collate: Collate,
         rows_of: Sequence[int] | None = None,
         weights: Weights | None = None,
+        *,
+        places: Indices | None = None,
+        source: Rows | None = None,
     ) -> None:
         self.features = features if isinstance(features, list) else list(features)
         self.collate = collate
         self.rows_of = rows_of
         self.weights = weights
         self.size = len(self.features)
+        self.places = places
+        self.source = source
         self.made: tuple[Cut, list[Part]] | None = None
 
     @property
@@ -80,12 +88,16 @@ class FeatureBatch:
 
 
 def lengths_of(features: Sequence[Feature]) -> list[int] | None:
-    """Give the tokens of each feature; None where they are no flat sequence of `input_ids`.
+    """Give the tokens of each feature: what it says under `length`, or how many `input_ids` it has.
+
+    None where neither is there, or the ids are no flat sequence.
 
     Example:
         >>> lengths_of([{"input_ids": [1, 2]}, {"input_ids": [1]}]), lengths_of([{"pixels": 3}])
         ([2, 1], None)
     """
+    if features and "length" in features[0]:
+        return [int(feature["length"]) for feature in features]
     if not features or "input_ids" not in features[0] or is_nested(features[0]["input_ids"]):
         return None
     return [len(feature["input_ids"]) for feature in features]
@@ -106,6 +118,7 @@ class FeatureBatches(OwnBatches):
             otherwise is cut again.
         rows_of: the number in the user's data of each row that the features' `row` counts; None: not known.
         weights: the sample weight of each feature, shape `(features,)`.
+        source: as in `FeatureBatch`.
     """
 
     def __init__(
@@ -120,6 +133,7 @@ class FeatureBatches(OwnBatches):
         loading: Loading | None = None,
         rows_of: Sequence[int] | None = None,
         weights: Weights | None = None,
+        source: Rows | None = None,
     ) -> None:
         self.loading = dict(loading or {})
         order: Loading = {name: self.loading.pop(name) for name in ("sampler", "drop_last") if name in self.loading}
@@ -130,6 +144,7 @@ class FeatureBatches(OwnBatches):
         self.vary_seed = vary_seed
         self.rows_of = rows_of
         self.weights = weights
+        self.source = source
 
     def __iter__(self) -> Iterator[FeatureBatch]:
         places = self.places()
@@ -145,7 +160,7 @@ class FeatureBatches(OwnBatches):
 
     def _batch_of(self, features: list[Feature], places: Indices) -> FeatureBatch:
         weights = None if self.weights is None else self.weights[places]
-        return FeatureBatch(features, self.collate, self.rows_of, weights)
+        return FeatureBatch(features, self.collate, self.rows_of, weights, places=places, source=self.source)
 
     def _made(self, places: Indices) -> tuple[list[Feature], Cut, list[Part]]:
         """Make a batch in a worker; what comes back has no tokenizer in it."""

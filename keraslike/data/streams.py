@@ -31,6 +31,7 @@ def stream(
     epoch: int = 1,
     buffer: int = 1000,
     on_columns: Callable[[SourceColumns], Any] | None = None,
+    is_renamed: bool = True,
 ) -> Iterator[Row]:
     """Give the rows of a stream one by one, as dicts with the columns that `as_dataset` gives.
 
@@ -46,6 +47,7 @@ def stream(
         epoch: which pass it is, counted from 1.
         buffer: rows held for shuffling.
         on_columns: told, once, which columns became `text` and `target`.
+        is_renamed: False gives the rows under the user's own names, unchecked, for a task that reads other columns.
 
     Raises:
         DataError: a row is no dict, or its text or target is missing or of the wrong kind.
@@ -57,6 +59,9 @@ def stream(
     rows = _rows(source, prepare)
     if seed is not None:
         rows = shuffled(rows, np.random.default_rng((seed, epoch)), buffer)
+    if not is_renamed:
+        yield from rows
+        return
     columns = None
     for number, row in enumerate(rows):
         if columns is None:

@@ -116,6 +116,15 @@ class Bookkeeping(poutyne.Model):
                     f"call it {name + '_2'!r}, for example." if name else None,
                 )
 
+    def add_scalars(self, values: dict[str, float]) -> None:
+        """Keep further named values until `take_scalars`."""
+        self._refuse_taken(values, self._scalars_of_metrics)
+        self._scalars_of_metrics |= values
+
+    def row_keeper(self) -> Any:
+        """Give what keeps the rows of one validation or evaluation; None where no metric asks for them."""
+        return None
+
     def take_scalars(self) -> dict[str, float]:
         """Give the further named scalars of loss and metrics since the last call, and start them anew."""
         taken, self._scalars_of_metrics = self._scalars_of_metrics, {}
@@ -162,8 +171,7 @@ class Bookkeeping(poutyne.Model):
         for metric in self.epoch_metrics:
             scalars = getattr(metric, "scalars", None)
             found = scalars() if callable(scalars) else {}
-            self._refuse_taken(found, self._scalars_of_metrics)
-            self._scalars_of_metrics |= found
+            self.add_scalars(found)
             metric.reset()
         return self._compute_metric_array(values, self.original_epoch_metrics_names)
 

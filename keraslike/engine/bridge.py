@@ -199,14 +199,20 @@ class Engine(Bookkeeping):
         truths: list[Any] | None = [] if return_ground_truth else None
         on_batch_end = step_iterator.on_batch_end
         step_iterator.on_batch_end = lambda number, logs: on_batch_end(number, BatchLogs(logs))
+        keeper = self.row_keeper()
         with self._set_training_mode(False):
             for step, data in step_iterator:
-                learned = measure(self, as_batch(data))
+                batch = as_batch(data)
+                learned = measure(self, batch)
+                if keeper is not None:
+                    keeper.add(batch, learned.outputs)
                 step.loss, step.batch_metrics, step.size = learned.loss, self.keep(learned), learned.size
                 if predictions is not None:
                     predictions.append(poutyne.torch_to_numpy(learned.outputs) if convert_to_numpy else learned.outputs)
                 if truths is not None:
                     truths.append(poutyne.torch_to_numpy(learned.targets) if convert_to_numpy else learned.targets)
+        if keeper is not None:
+            self.add_scalars(keeper.values())
         return predictions, truths
 
     def _compute_loss_and_metrics(

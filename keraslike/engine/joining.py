@@ -47,6 +47,28 @@ def in_order(data: Any, places: Places) -> Any:
     return _taken(data, back, len(order))
 
 
+def by_feature(outputs: list[Tensor], order: Any = None) -> Any:
+    """Put the outputs of all batches together, one for each feature.
+
+    Args:
+        outputs: of each batch, `(batch, ...)`.
+        order: the places of the features, as they came; None: in order.
+
+    Returns:
+        A tensor `(features, ...)`, or where batches are padded to different widths a list of tensors.
+
+    Example:
+        >>> by_feature([torch.zeros(1, 2), torch.ones(1, 2)], np.array([1, 0])).tolist()
+        [[1.0, 1.0], [0.0, 0.0]]
+        >>> [tuple(output.shape) for output in by_feature([torch.zeros(2, 5), torch.zeros(1, 3)])]
+        [(5,), (5,), (3,)]
+    """
+    if len({output.shape[1:] for output in outputs}) == 1:
+        return in_order(torch.cat(outputs), [order])
+    rows = [row for output in outputs for row in output]
+    return rows if order is None else [rows[place] for place in np.argsort(order, kind="stable")]
+
+
 def _taken(data: Any, index: Tensor, rows: int) -> Any:
     if isinstance(data, Tensor):
         return data[index.to(data.device)] if data.ndim and len(data) == rows else data

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from keraslike.data.batches import Batch, PairBatch, as_batch
 from keraslike.data.nested import leaves
-from keraslike.engine.joining import in_order
+from keraslike.engine.joining import by_feature
 from keraslike.engine.measuring import Limited, outputs_of
 from keraslike.engine.precision import Precision
 
@@ -41,11 +41,11 @@ def predict_batches(
     batches: Iterable[Any],
     predict_batch: Callable[[Any, dict[str, Tensor]], Tensor],
     callbacks: list[Any],
-) -> Tensor:
+) -> Any:
     """Give the outputs of all batches on the CPU, in float32 or better.
 
     Returns:
-        The outputs in the order of the user's rows, `(features, ...)`, whatever the order of the batches.
+        The outputs in the order of the user's rows, whatever the order of the batches, as `by_feature` gives them.
     """
 
     def forward(x: Any) -> Tensor:
@@ -54,7 +54,7 @@ def predict_batches(
         return output.float() if output.dtype in (torch.float16, torch.bfloat16) else output
 
     outputs = [output.cpu() for output in predictions(model, batches, forward, callbacks)]
-    return torch.as_tensor(in_order(torch.cat(outputs), [getattr(batches, "order", None)]))
+    return by_feature(outputs, getattr(batches, "order", None))
 
 
 def predictions(

@@ -17,6 +17,7 @@ from keraslike.metrics.precision import PrecisionMacro
 from keraslike.metrics.r2 import R2
 from keraslike.metrics.reading import Reading, classes, probabilities, problem_type_of
 from keraslike.metrics.recall import RecallMacro
+from keraslike.metrics.rows import ROW_METRICS, RowMetric, row_metric
 from keraslike.metrics.spearman import Spearman
 from keraslike.metrics.wrapper import MetricWrapper
 
@@ -25,6 +26,7 @@ __all__ = [
     "MSE",
     "R2",
     "REGISTRY",
+    "ROW_METRICS",
     "Accuracy",
     "ClassCounts",
     "Counts",
@@ -43,10 +45,12 @@ __all__ = [
     "PrecisionMacro",
     "Reading",
     "RecallMacro",
+    "RowMetric",
     "Spearman",
     "classes",
     "get_metrics",
     "probabilities",
     "problem_type_of",
     "registered",
+    "row_metric",
 ]

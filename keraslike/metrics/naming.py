@@ -9,6 +9,7 @@ from keraslike.losses.naming import LOSSES, as_loss, is_poutynes_name
 from keraslike.metrics.base import REGISTRY, Metric
 from keraslike.metrics.function import FunctionMetric
 from keraslike.metrics.library import LibraryMetric, is_library_function, library_function, library_names
+from keraslike.metrics.rows import ROW_METRICS, RowMetric, is_of_rows
 from keraslike.metrics.shown import name_in_logs
 
 Named = tuple[str | list[str], Any]
@@ -52,6 +53,8 @@ def _named(metric: Any, problem_type: str | None) -> Named:
 def _by_name(name: str, problem_type: str | None) -> Any:
     if name in REGISTRY:
         return REGISTRY[name](problem_type)
+    if name in ROW_METRICS:
+        return RowMetric(name, ROW_METRICS[name])
     if (function := library_function(name)) is not None:
         return LibraryMetric(function, problem_type)
     if name in LOSSES:
@@ -64,12 +67,16 @@ def _by_name(name: str, problem_type: str | None) -> Any:
         )
     raise ArgumentError(
         f"There is no metric named {name!r}.",
-        f"one of {', '.join(REGISTRY)}, a function of sklearn.metrics by name, or a metric itself.",
-        did_you_mean(name, [*library_names(), *LOSSES, *REGISTRY], "metrics=['accuracy'], for example."),
+        f"one of {', '.join([*REGISTRY, *ROW_METRICS])}, a function of sklearn.metrics by name, or a metric itself.",
+        did_you_mean(name, [*library_names(), *LOSSES, *REGISTRY, *ROW_METRICS], "metrics=['accuracy'], for example."),
     )
 
 
 def _object(metric: Any, problem_type: str | None) -> Named:
+    if isinstance(metric, RowMetric):
+        return metric.name, metric
+    if is_of_rows(metric):
+        return name_in_logs(metric), RowMetric(str(name_in_logs(metric)), metric)
     if isinstance(metric, type):
         metric = _instance(metric)
     if not callable(metric):

@@ -6,8 +6,10 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from torch import Tensor, nn
 
+from keraslike.data.dataset import as_dataset
 from keraslike.data.encoding import Features
 from keraslike.data.rows import Rows
+from keraslike.data.targets import SINGLE_LABEL, kind_of_targets
 from keraslike.errors import ArgumentError
 from keraslike.losses.base import Loss
 
@@ -18,22 +20,64 @@ Row = Mapping[str, Any]
 class Task:
     """What a network is for. A new task is a subclass in a file of its own.
 
-    The data's way through it: `learn` (labels and targets), `build` (network and tokenizer), `encode` (row to
-    features), `pack` (many rows to one feature), `vary` (anew in each epoch), `collate` (features to padded tensors),
-    the network, `loss`; and back: `predict_batch`, `decode` (outputs to one result per row).
+    The data's way through it: `read` (the user's container to rows), `learn` (labels and targets), `build` (network and
+    tokenizer), `encode` (row to features), `pack` (many rows to one feature), `vary` (anew in each epoch), `collate`
+    (features to padded tensors), the network, `loss`; and back: `predict_batch`, `decode` (outputs to one result per
+    row).
 
     A *row* is what the user gave, a dict with `text`, `text_pair`, `target` or the user's own columns. A *feature* is
-    what a row became for the network: a dict of unpadded sequences of integers, with its row number under `row`.
+    what a row became for the network: a dict of unpadded sequences of integers, with its row number under `row`. Its
+    length is that of `input_ids`, or what it says itself under `length`.
 
     Attributes:
         name: the word that stands for the task in `Model(..., task=name)`.
+        has_targets: whether rows to learn from, or to measure, need a `target`.
+        measuring_seed: what `vary` is fed in validation and evaluate, so that these do not change from run to run.
         notes: calm lines for the screen, each said once.
     """
 
     name: ClassVar[str]
+    has_targets: ClassVar[bool] = True
+    measuring_seed: int = 0
 
     def __init__(self) -> None:
         self.notes: list[str] = []
+
+    def read(self, x: Any, y: Any = None, **options: Any) -> Rows:
+        """Read the user's container into rows; by default into `text`, `text_pair` and `target`.
+
+        Args:
+            x: as in `fit`.
+            y: as in `fit`.
+            options: as in `data.dataset.as_dataset`: text, target, prepare, labelled, pairs and keep_strings. A task
+                that reads other columns takes what it needs of them, see `data.fields.read_fields`.
+
+        Raises:
+            DataError: the data cannot be read, or x and y do not fit together.
+        """
+        return as_dataset(x, y, **options)
+
+    @property
+    def reads_texts(self) -> bool:
+        """Whether rows are a text, or a pair of them, and a target, as `read` gives them by default."""
+        return type(self).read is Task.read
+
+    def is_one(self, x: Any, *, has_pairs: bool) -> bool:
+        """Tell a single row, given to `predict`, from a container of rows.
+
+        Args:
+            x: what was given to `predict`.
+            has_pairs: whether the training rows were pairs of texts.
+        """
+        is_pair = isinstance(x, tuple) and len(x) == 2 and all(isinstance(part, str) for part in x)
+        return isinstance(x, str) or (is_pair and has_pairs)
+
+    def strata(self, rows: Rows) -> Sequence[Any] | None:
+        """Give the class of each row, by which `validation_split` is stratified; None where there are none."""
+        if "target" not in rows.columns:
+            return None
+        targets = rows.column("target")
+        return targets if kind_of_targets(targets).problem_type == SINGLE_LABEL else None
 
     def learn(self, rows: Rows, labels: Sequence[Any] | None = None) -> None:
         """Find out from the training rows what the network has to look like (labels, number of targets)."""
@@ -119,9 +163,36 @@ class Task:
         """Give the outputs that `decode` reads: the logits of a forward pass; a generating task generates."""
         return self.read_outputs(network(inputs))
 
-    def decode(self, outputs: Tensor, features: Sequence[Feature]) -> list[Any]:
-        """Turn the outputs of all features, `(features, ...)` on the CPU, into one result per row."""
+    @property
+    def decodes_logits(self) -> bool:
+        """Whether `decode` reads the logits of the very forward pass that the loss reads, as `predict_batch` does."""
+        return type(self).predict_batch is Task.predict_batch
+
+    def decode(self, outputs: Sequence[Tensor], features: Sequence[Feature]) -> list[Any]:
+        """Turn outputs into one result per row, in the order of the rows.
+
+        Args:
+            outputs: of each feature, on the CPU: a tensor `(features, ...)`; where batches were padded to different
+                widths a list of tensors, each as wide as its batch.
+            features: the features, with the numbers of their rows.
+        """
         raise NotImplementedError(f"{type(self).__name__} does not say what outputs mean: write decode().")
+
+    def probabilities(self, outputs: Sequence[Tensor], features: Sequence[Feature]) -> list[Any]:
+        """Give what `predict_proba` answers, one array for each row; arguments as in `decode`."""
+        raise ArgumentError(
+            f"the task {self.name!r} gives no probabilities of labels.",
+            "a task whose answers are labels.",
+            "use predict(x).",
+        )
+
+    def answers(self, results: list[Any]) -> Any:
+        """Give what `predict` returns for many rows: the list that `decode` gave."""
+        return results
+
+    def references(self, rows: Rows) -> Sequence[Any]:
+        """Give the truth that metrics of rows hold against what `decode` gives, one for each row: the user's own y."""
+        return rows.column("target")
 
     def state(self) -> dict[str, Any]:
         """Give all that the task has learned and was told, as plain JSON."""

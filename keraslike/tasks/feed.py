@@ -7,15 +7,14 @@ from typing import Any
 from torch.utils.data import DataLoader
 
 from keraslike.data.budget import EXAMPLES, SortedBatches
-from keraslike.data.dataset import as_dataset
 from keraslike.data.encoding import Features
-from keraslike.data.features import FeatureBatches
+from keraslike.data.features import FeatureBatches, varied
 from keraslike.data.labels import Labels
 from keraslike.data.loading import Loading, check_loading_of_task
 from keraslike.data.rows import Rows
 from keraslike.data.splits import as_split, split_of
 from keraslike.data.splitting import split_rows
-from keraslike.data.targets import SINGLE_LABEL, kind_of_targets, require_target
+from keraslike.data.targets import require_target
 from keraslike.data.weights import Weights
 from keraslike.engine.random_state import kept
 from keraslike.errors import ArgumentError, LabelError
@@ -63,7 +62,7 @@ class Feed:
     def read(
         self, x: Any, y: Any = None, *, has_target: bool = True, learns: bool = False, like: Sequence[Any] | None = None
     ) -> Rows:
-        """Read finite data into rows with the columns text, text_pair and target, beside the random state.
+        """Read finite data into the rows of the task, beside the random state.
 
         Args:
             x: as in `fit`.
@@ -75,10 +74,11 @@ class Feed:
         Raises:
             DataError: no text, no target, or they do not fit together.
         """
+        has_target = has_target and self.task.has_targets
         target = self.columns.get("target") if has_target and y is None else None
         self._tell_of_cache(x)
         with kept():
-            rows = as_dataset(
+            rows = self.task.read(
                 x,
                 y,
                 text=self.columns.get("text"),
@@ -117,14 +117,10 @@ class Feed:
         """Give what a later reading needs, as plain JSON."""
         return {"columns": self.columns, "has_pairs": self.has_pairs, "has_prepare": self.prepare is not None}
 
-    def is_one_pair(self, x: tuple[Any, ...]) -> bool:
-        """Tell a single pair of texts from a tuple of two texts, by what the model was trained on."""
-        is_pair = len(x) == 2 and all(isinstance(part, str) for part in x)
-        return is_pair and bool(self.has_pairs)
-
     def pair(self, data: Any, like: Sequence[Any] | None = None) -> Rows:
         """Read validation data: `(x, y)`, or anything that holds its own targets, of splits the one for validation."""
-        x, y = data if isinstance(data, tuple) and len(data) == 2 else (split_of(data, "validation"), None)
+        is_x_and_y = isinstance(data, tuple) and len(data) == 2 and self.task.has_targets
+        x, y = data if is_x_and_y else (split_of(data, "validation"), None)
         return self.read(x, y, like=like).as_part("validation")
 
     # Batches
@@ -135,7 +131,8 @@ class Feed:
         batch_size: int | None,
         *,
         seed: int | None = None,
-        vary_seed: int = 0,
+        vary_seed: int | None = None,
+        is_measured: bool = False,
         has_notes: bool = True,
         budget: int | None = None,
         sample_weight: Weights | None = None,
@@ -147,7 +144,8 @@ class Feed:
             rows: the rows.
             batch_size: features per batch; None, with a budget: as many as that allows.
             seed: as in `FeatureBatches`.
-            vary_seed: as in `FeatureBatches`.
+            vary_seed: for training, as in `FeatureBatches`; None: the features stay as they are.
+            is_measured: whether the features are varied once, by the task's own seed for measuring.
             has_notes: False for rows that no fit learns from, or validates on.
             budget: padded tokens at once, to measure or predict: the longest features first, see `SortedBatches`.
             sample_weight: one weight for each row of the user's data, from `as_weights`; those of `rows` are picked.
@@ -163,16 +161,20 @@ class Feed:
                 "weights only where each row stays by itself.",
                 "leave out sample_weight.",
             )
+        features: Sequence[Any]
         with kept():
             features = self.task.pack(self.task.encode_rows(rows) if has_notes else self.encode_unnoted(rows))
-        vary = self.task.vary if self.task.varies else None
-        known: dict[str, Any] = {"rows_of": range(len(rows)) if rows.numbers is None else rows.numbers}
+        if is_measured and self.task.varies:
+            of_epoch = (self.task.measuring_seed, 1)
+            features = [varied(features, index, self.task.vary, of_epoch) for index in range(len(features))]
+        known: dict[str, Any] = {"rows_of": range(len(rows)) if rows.numbers is None else rows.numbers, "source": rows}
         if sample_weight is not None:
             known["weights"] = sample_weight[[known["rows_of"][feature["row"]] for feature in features]]
         if budget is not None:
-            return SortedBatches(features, self.task.collate, batch_size, budget, vary, vary_seed, **known)
-        size = batch_size or EXAMPLES
-        return FeatureBatches(features, self.task.collate, size, seed, vary, vary_seed, loading=loading, **known)
+            return SortedBatches(features, self.task.collate, batch_size, budget, **known)
+        if vary_seed is not None and self.task.varies:
+            known |= {"vary": self.task.vary, "vary_seed": vary_seed}
+        return FeatureBatches(features, self.task.collate, batch_size or EXAMPLES, seed, loading=loading, **known)
 
     def encode_unnoted(self, rows: Rows) -> Features:
         """Encode rows, and forget what the task notes: it would be said at the next fit, once for each batch."""
@@ -203,12 +205,11 @@ def rows_for_fit(
         validation_data = found if validation_data is None and not validation_split else validation_data
     rows = feed.read(x, y, learns=True)
     feed.remember(rows)
-    targets = rows.column("target")
     if validation_split:
-        is_classes = kind_of_targets(targets).problem_type == SINGLE_LABEL
-        train, valid = split_rows(len(rows), validation_split, seed, targets if is_classes else None)
+        train, valid = split_rows(len(rows), validation_split, seed, feed.task.strata(rows))
         return rows, rows.take(train), rows.take(valid).as_part("validation")
     is_rows = validation_data is not None and not isinstance(validation_data, DataLoader)
+    targets = rows.column("target") if "target" in rows.columns else None
     return rows, rows, feed.pair(validation_data, like=targets) if is_rows else None
 
 

@@ -111,6 +111,26 @@ class LoaderBatches:
         return [value if isinstance(value, str) else decode(value) for value in plain_list(values)]
 
 
+class Remembering:
+    """Batches of a loader, whose features are kept, their rows numbered on from batch to batch.
+
+    Attributes:
+        features: those of the batches so far; none where the loader gives tensors.
+    """
+
+    def __init__(self, batches: LoaderBatches) -> None:
+        self.batches = batches
+        self.features: list[Any] = []
+
+    def __iter__(self) -> Iterator[Any]:
+        rows = 0
+        for batch in self.batches:
+            if isinstance(batch, FeatureBatch):
+                self.features += [{**feature, "row": rows + feature["row"]} for feature in batch.features]
+                rows = self.features[-1]["row"] + 1
+            yield batch
+
+
 class StreamBatches:
     """Rows that come one after the other, encoded a batch at a time.
 
@@ -136,7 +156,7 @@ class StreamBatches:
         rows = self._rows(found)
         self._drawn = 0 if is_stream(self.source) else self._drawn
         while chunk := list(islice(rows, self.batch_size)):
-            if is_stream(self.source):
+            if is_stream(self.source) and self.feed.task.reads_texts:
                 known = Rows(columns_of(chunk), named=False, source_columns=found)
             else:
                 known = self.feed.read(chunk)
@@ -153,6 +173,8 @@ class StreamBatches:
             return iter(self.source)
         chosen: dict[str, Any] = {name: self.feed.columns.get(name) for name in ("text", "target")}
         order: dict[str, Any] = {"seed": self.seed, "epoch": self.epoch, "buffer": BUFFER}
+        if not self.feed.task.reads_texts:
+            return stream(self.source, is_renamed=False, **order)
         return stream(self.source, prepare=self.feed.prepare, on_columns=found.update, **chosen, **order)
 
 

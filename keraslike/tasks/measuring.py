@@ -54,4 +54,5 @@ class MeasuringVerbs(TaskVerbs):
         weights = None if weight is None else as_weights(weight, len(rows), self.network)
         is_sorted = not (options.get("steps") or options.get("return_pred") or self.sees_order)
         budget = self._token_budget() if is_sorted else None
-        return feed.batches(rows, batch_size, has_notes=False, budget=budget, sample_weight=weights)
+        wants: dict[str, Any] = {"budget": budget, "sample_weight": weights, "has_notes": False}
+        return feed.batches(rows, batch_size, is_measured=True, **wants)

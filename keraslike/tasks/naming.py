@@ -8,8 +8,8 @@ from keraslike.calling import did_you_mean
 from keraslike.data.labels import Labels
 from keraslike.errors import ArgumentError
 from keraslike.tasks.base import Task
+from keraslike.tasks.labelled import LabelledTask
 from keraslike.tasks.text_classification import TextClassification
-from keraslike.tasks.transformer import TransformerTask
 
 TASKS: dict[str, type[Task]] = {task.name: task for task in (TextClassification,)}
 
@@ -31,7 +31,7 @@ def as_task(task: Any, labels: Sequence[Any] | None = None) -> Task | None:
         return found
     if isinstance(labels, (str, int)):
         raise ArgumentError(f"labels={labels!r} is no list of labels.", "all labels.", 'write labels=["ham", "spam"].')
-    if not isinstance(found, TransformerTask):
+    if not isinstance(found, LabelledTask):
         raise ArgumentError("labels are given, but there is no task that takes them.", 'task="text-classification".')
     found.labels = Labels(labels)
     return found

@@ -1,5 +1,6 @@
 """The network of a model: wrapped so that it takes one argument, and with the loss that goes with it."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from torch import nn
@@ -7,6 +8,7 @@ from torch import nn
 from keraslike.engine.forward import ModelWrapper
 from keraslike.errors import ArgumentError
 from keraslike.losses import model_loss
+from keraslike.metrics.rows import RowMetric
 from keraslike.tasks.base import Task
 
 
@@ -37,6 +39,22 @@ def wrapped(network: nn.Module, task: Task | None) -> nn.Module:
     if isinstance(network, ModelWrapper) or not (task is not None or is_pretrained(network)):
         return network
     return ModelWrapper(network)
+
+
+def rows_metrics(metrics: Sequence[tuple[Any, Any]], task: Task | None) -> list[RowMetric]:
+    """Give those of the metrics that are of rows.
+
+    Raises:
+        ArgumentError: there is no task that decodes rows.
+    """
+    found = [metric for _, metric in metrics if isinstance(metric, RowMetric)]
+    if found and task is None:
+        raise ArgumentError(
+            f"the metric {found[0].name!r} compares decoded rows, but there is no task that decodes them.",
+            "a model with a task.",
+            'write Model(..., task="text-classification"), for example.',
+        )
+    return found
 
 
 def choose_loss(given: Any, task: Task | None, network: nn.Module, *, has_own_loss: bool = False) -> Any:

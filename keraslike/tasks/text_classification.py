@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from keraslike.data.encoding import Feature, Features
 from keraslike.data.labels import Labels
@@ -16,7 +16,7 @@ from keraslike.errors import ArgumentError, LabelError
 from keraslike.losses import BinaryCrossEntropy, CrossEntropy, MeanSquaredError
 from keraslike.losses.base import Loss
 from keraslike.metrics.reading import classes
-from keraslike.tasks.transformer import MULTI, REGRESSION, SINGLE, TransformerTask
+from keraslike.tasks.labelled import MULTI, REGRESSION, SINGLE, LabelledTask
 
 CHUNK = 1_000
 """Rows that go to the tokenizer at once; what it holds in memory is bounded by it."""
@@ -29,7 +29,7 @@ METRICS = {
 }
 
 
-class TextClassification(TransformerTask):
+class TextClassification(LabelledTask):
     """One label, several labels, or numbers for each text or pair of texts.
 
     What the targets are is told from the data: words and whole numbers are classes, lists of them several labels per
@@ -82,25 +82,6 @@ class TextClassification(TransformerTask):
         else:
             self._learn_labels(targets)
 
-    def build(self, source: Any, *, tokenizer: Any = None, max_length: int | None = None) -> nn.Module:
-        """Load the network and the tokenizer.
-
-        Raises:
-            LabelError: there is one label only, so that there is nothing to tell apart.
-            LoadError: the model cannot be found or read.
-        """
-        if self.labels is not None:
-            self._require_two(self.labels, "the model has")
-        return super().build(source, tokenizer=tokenizer, max_length=max_length)
-
-    def _require_two(self, labels: Labels, owner: str) -> None:
-        if self._problem_type in (None, SINGLE) and len(labels) == 1:
-            raise LabelError(
-                f"{owner} one label only: {labels.names[0]!r}.",
-                "two labels or more.",
-                "check the labels, or name all of them at the start: Model(..., labels=[...]).",
-            )
-
     def _learn_columns(self, width: int, names: Any) -> None:
         """Rows of 0 and 1 name no labels: they take the names of their columns, or numbers, unless they were named."""
         if self.labels is None:
@@ -127,28 +108,14 @@ class TextClassification(TransformerTask):
 
     def _learn_labels(self, targets: Sequence[Any]) -> None:
         flat = [label for labels in targets for label in labels] if self._problem_type == MULTI else targets
-        found = Labels.from_targets(flat)
-        if self.labels is None:
-            self._require_two(found, "the data have")
-            self.labels = found
-            return
-        known = {(type(label), label) for label in self.labels.names}
-        unknown = [label for label in found.names if (type(label), label) not in known]
-        if unknown:
-            raise LabelError(
-                f"the data have labels that the model does not know: {unknown[:5]}.",
-                f"only {list(self.labels.names)[:10]}.",
-                "make a new Model for new labels, or name them all at the start: Model(..., labels=[...]).",
-            )
+        self.learn_labels(flat)
 
     @property
     def summary(self) -> str:
         """The kind of problem and the first labels, so that a wrong column shows."""
         if self._problem_type == REGRESSION:
             return f"{self.outputs} numbers per text" if self.outputs > 1 else "one number per text"
-        names = [f"{label!s:.20}" for label in self.known_labels.names[:4]]
-        shown = ", ".join(names if self.outputs <= len(names) else [*names[:3], "..."])
-        return f"{'several of ' if self._problem_type == MULTI else ''}{self.outputs:,} labels ({shown})"
+        return f"{'several of ' if self._problem_type == MULTI else ''}{self.shown_labels}"
 
     @property
     def loss(self) -> Loss:
@@ -212,15 +179,6 @@ class TextClassification(TransformerTask):
             return np.asarray(targets, dtype=np.float32)
         return labels.encode_many(targets)
 
-    @property
-    def known_labels(self) -> Labels:
-        """The labels; an error where there are none yet."""
-        if self.labels is None:
-            raise LabelError(
-                "the labels are not known yet.", "a model that was fitted.", "give Model(..., labels=[...])."
-            )
-        return self.labels
-
     def collate(self, features: Sequence[Feature]) -> tuple[dict[str, Tensor], Any]:
         """Pad to the longest: inputs `(batch, tokens)`, targets `(batch,)` or `(batch, labels)` or None."""
         inputs = [{key: value for key, value in f.items() if key not in ("row", "target")} for f in features]
@@ -233,7 +191,7 @@ class TextClassification(TransformerTask):
 
     # From outputs to answers
 
-    def decode(self, outputs: Tensor, features: Sequence[Feature]) -> list[Any]:
+    def decode(self, outputs: Any, features: Sequence[Feature]) -> list[Any]:
         """Give the user's own labels, one per text, or a list of them; numbers for a regression."""
         if self._problem_type == REGRESSION:
             return list(outputs[:, 0].numpy() if outputs.shape[-1] == 1 else outputs.numpy())
@@ -244,9 +202,15 @@ class TextClassification(TransformerTask):
             return [self.known_labels.decode(np.flatnonzero(row)) for row in given]
         return self.known_labels.decode(given)
 
+    def answers(self, results: list[Any]) -> Any:
+        """Give labels as a list, the numbers of a regression as an array `(rows,)` or `(rows, targets)`."""
+        return np.asarray(results) if self._problem_type == REGRESSION else results
+
     def state(self) -> dict[str, Any]:
         """Give problem type, labels, number of targets, and whether the targets were rows of 0 and 1."""
-        return {**super().state(), "is_multi_hot": self.is_multi_hot}
+        labels = None if self.labels is None else self.labels.to_json()
+        known = {"problem_type": self._problem_type, "labels": labels, "targets": self.targets}
+        return {**known, "max_length": self.max_length, "is_multi_hot": self.is_multi_hot}
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Self:

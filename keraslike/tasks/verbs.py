@@ -1,55 +1,29 @@
-"""The verbs of a model that has a task: rows in, the user's own labels out."""
+"""The verbs of a model with a task that learn: rows, task and network brought together."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
-from torch import Tensor, nn
+from torch import nn
 
-from keraslike.data.budget import token_budget
-from keraslike.data.encoding import Feature
 from keraslike.data.loading import loading_of, refuse_loading
 from keraslike.data.plain import refuse_weights
 from keraslike.data.rows import Rows
-from keraslike.data.splits import split_of
 from keraslike.data.streams import is_stream
 from keraslike.data.weights import Weights, as_weights
 from keraslike.engine.device import described
-from keraslike.engine.display import display
-from keraslike.engine.prediction import predict_batches
-from keraslike.engine.random_state import kept
-from keraslike.errors import ArgumentError, DataError
-from keraslike.metrics.reading import probabilities
-from keraslike.recipes.micro_batches import device_type
-from keraslike.recipes.verbs import TrainingVerbs
-from keraslike.tasks.base import Task
-from keraslike.tasks.feed import Feed, rows_for_fit
+from keraslike.errors import ArgumentError
+from keraslike.tasks.feed import rows_for_fit
 from keraslike.tasks.loaders import LoaderBatches, StreamBatches, is_loader, rows_of_loader
-from keraslike.tasks.transformer import REGRESSION, SINGLE
+from keraslike.tasks.predicting import PredictingVerbs
 from keraslike.tasks.undoing import unchanged_by_errors
 
-if TYPE_CHECKING:
-    from keraslike.tasks.blueprint import Blueprint
 
+class TaskVerbs(PredictingVerbs):
+    """Brings rows, task and network together for training."""
 
-class TaskVerbs(TrainingVerbs):
-    """Predicts and measures from rows.
-
-    Attributes:
-        task: what the network is for, or None.
-    """
-
-    task: Task | None
-    _feed: Feed | None
-    _blueprint: "Blueprint | None"
     _assembled_for: str | None
-
-    @property
-    def labels(self) -> list[Any] | None:
-        """The user's labels in the order of the columns of `predict_proba`; None where there are none, or not yet."""
-        labels = getattr(self.task, "labels", None)
-        return None if labels is None else list(labels.names)
 
     def to(self, device: Any) -> Self:
         """Move the network, as Poutyne does; before it is built the device is remembered."""
@@ -58,82 +32,6 @@ class TaskVerbs(TrainingVerbs):
             return self
         super().to(device)  # type: ignore[no-untyped-call]  # Poutyne is untyped
         return self
-
-    def predict_logits(self, x: Any, *, batch_size: int | None = None, verbose: Any = 0) -> Any:
-        """Give the network's raw scores.
-
-        Args:
-            x: as in `predict`.
-            batch_size: as in `predict`.
-            verbose: as in `fit`; silent by default.
-
-        Returns:
-            A numpy array `(rows, outputs)`; `(outputs,)` for one text.
-
-        Raises:
-            NotFittedError: the network is not built yet.
-        """
-        outputs, _, is_one = self._outputs(x, batch_size, verbose)
-        return outputs[0].numpy() if is_one else outputs.numpy()
-
-    def predict_proba(self, x: Any, *, batch_size: int | None = None, verbose: Any = 0) -> Any:
-        """Give the probability of each label; they add up to 1 unless a text has several labels.
-
-        Args:
-            x: as in `predict`.
-            batch_size: as in `predict`.
-            verbose: as in `fit`; silent by default.
-
-        Returns:
-            A numpy array `(rows, labels)` in the order of `model.labels`; `(labels,)` for one text.
-
-        Raises:
-            NotFittedError: the network is not built yet.
-            ArgumentError: the model gives numbers, not labels.
-        """
-        self._required_blueprint().require()
-        kind = self._required_task().problem_type or (REGRESSION if self.labels is None else SINGLE)
-        if kind == REGRESSION:
-            raise ArgumentError("a regression has no probabilities.", "a model that gives labels.", "use predict(x).")
-        outputs, _, is_one = self._outputs(x, batch_size, verbose)
-        given = probabilities(outputs, kind).numpy()
-        return given[0] if is_one else given
-
-    def _predict_rows(self, x: Any, batch_size: int | None, verbose: Any) -> Any:
-        """Give one result per row; for one text, the result itself."""
-        task = self._required_task()
-        outputs, features, is_one = self._outputs(x, batch_size, verbose)
-        results = task.decode(outputs, features)
-        if is_one:
-            return results[0].item() if hasattr(results[0], "item") and results[0].ndim == 0 else results[0]
-        if task.problem_type == "regression":
-            import numpy as np
-
-            return np.asarray(results)
-        return results
-
-    def _outputs(self, x: Any, batch_size: int | None, verbose: Any) -> tuple[Tensor, Sequence[Feature], bool]:
-        """Give the outputs of all features on the CPU, the features, and whether one single text was given."""
-        task, feed = self._required_task(), self._required_feed()
-        self._required_blueprint().require()
-        is_one = isinstance(x, str) or (isinstance(x, tuple) and feed.is_one_pair(x))
-        shown = display(verbose, None)
-        with kept():
-            if is_loader(x):
-                batches: Any = LoaderBatches(x, feed, has_target=False)
-                return predict_batches(self, batches, task.predict_batch, shown), [], False
-            rows = self._rows_to_predict(x, is_one)
-            own = feed.batches(rows, batch_size, has_notes=False, budget=self._token_budget())
-            return predict_batches(self, own, task.predict_batch, shown), own.features, is_one
-
-    def _rows_to_predict(self, x: Any, is_one: bool) -> Rows:
-        feed = self._required_feed()
-        if is_one:
-            return feed.read([x], has_target=False)
-        if isinstance(x, Sequence) and not isinstance(x, (str, bytes)) and len(x) == 0:
-            raise DataError("there is nothing to predict: x is empty.", "at least one text.", "check how x was made.")
-        x = split_of(x, "test")
-        return feed.read(str(x) if isinstance(x, Path) else x, has_target=False)
 
     def _task_batches(
         self,
@@ -195,10 +93,8 @@ class TaskVerbs(TrainingVerbs):
     ) -> Any:
         """Give validation rows in batches: sorted by length, unless only some of them are asked for."""
         budget = None if options.get("validation_steps") or self.sees_order else self._token_budget()
-        return self._required_feed().batches(rows, batch_size, budget=budget, sample_weight=sample_weight)
-
-    def _token_budget(self) -> int:
-        return token_budget(device_type(self))
+        known: dict[str, Any] = {"budget": budget, "sample_weight": sample_weight}
+        return self._required_feed().batches(rows, batch_size, is_measured=True, **known)
 
     def _settle(self, rows: Rows | None) -> None:
         """Bring task, network and model together before learning."""
@@ -263,26 +159,7 @@ class TaskVerbs(TrainingVerbs):
         return self.predict_generator([x], verbose=0, **options)
 
     def _one_batch(self, rows: Rows) -> Any:
-        return next(iter(self._required_feed().batches(rows, len(rows), has_notes=False)))
-
-    def _required_task(self) -> Task:
-        if self.task is None:
-            raise ArgumentError(
-                "this model has no task, so its outputs have no labels or probabilities.",
-                "a model with a task.",
-                'write Model(..., task="text-classification"), or use predict(x) for the outputs.',
-            )
-        return self.task
-
-    def _required_feed(self) -> Feed:
-        self._required_task()
-        assert self._feed is not None  # made together with the task
-        return self._feed
-
-    def _required_blueprint(self) -> "Blueprint":
-        self._required_task()
-        assert self._blueprint is not None  # made together with the task
-        return self._blueprint
+        return next(iter(self._required_feed().batches(rows, len(rows), is_measured=True, has_notes=False)))
 
 
 def refuse_beside_batches(x: Any, **given: Any) -> None:

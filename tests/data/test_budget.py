@@ -7,7 +7,7 @@ import torch
 from keraslike.data.budget import EXAMPLES, SortedBatches, token_budget
 from keraslike.data.cutting import WHOLE
 from keraslike.data.encoding import Features
-from tests.data.test_features import collate, vary
+from tests.data.test_features import collate
 
 LENGTHS = np.random.default_rng(0).lognormal(3.2, 0.9, 200).astype(int).clip(1, 128)
 FEATURES = [{"input_ids": [1] * int(length), "target": row, "row": row} for row, length in enumerate(LENGTHS)]
@@ -74,19 +74,6 @@ def test_features_without_lengths(batch_size, sizes):
     assert [batch.size for batch in batches] == sizes
     assert batches.order.tolist() == [value for batch in batches for value in batch.parts(WHOLE)[0].x] == list(range(7))
     assert EXAMPLES >= 7
-
-
-def test_lengths_are_read_after_varying():
-    """A task that varies its features does so once, as in epoch 1, before they are sorted."""
-
-    def longer(feature, generator):
-        return {**vary(feature, generator), "input_ids": [1] * int(generator.integers(1, 60))}
-
-    batches = SortedBatches(FEATURES[:9], collate, None, 100, longer, vary_seed=7)
-
-    by_hand = [longer(feature, np.random.default_rng((7, 1, row))) for row, feature in enumerate(FEATURES[:9])]
-    assert list(batches.features) == by_hand
-    assert batches.order.tolist() == sorted(range(9), key=lambda row: -len(by_hand[row]["input_ids"]))
 
 
 def test_budget_by_device():

@@ -190,3 +190,67 @@ def test_vary_goes_on_in_a_second_fit():
         model.fit(WORDS, targets_of(WORDS), epochs=1, seed=7, shuffle=False, verbose=0)
 
     assert model.task.seen == seen_in(seed=7, epochs=2)
+
+
+class Grown(Vowels):
+    """Features whose length is drawn anew."""
+
+    measuring_seed = 5
+
+    def vary(self, feature: Mapping[str, Any], generator: np.random.Generator) -> Mapping[str, Any]:
+        return {**feature, "input_ids": [1] * int(generator.integers(1, 60))}
+
+
+def test_measuring_varies_once_by_a_seed_of_its_own():
+    """What is measured is varied as in epoch 1 of the task's `measuring_seed`, before the features are sorted."""
+    task, rows = Grown(), as_dataset(WORDS, targets_of(WORDS))
+    features = task.encode_rows(rows)
+
+    batches = Feed(task).batches(rows, None, is_measured=True, budget=100)
+
+    by_hand = [task.vary(feature, np.random.default_rng((5, 1, place))) for place, feature in enumerate(features)]
+    assert [feature["input_ids"] for feature in batches.features] == [feature["input_ids"] for feature in by_hand]
+    assert batches.order.tolist() == sorted(range(len(by_hand)), key=lambda place: -len(by_hand[place]["input_ids"]))
+
+
+def test_predicting_varies_nothing():
+    """Rows to predict go through as they stand."""
+    batches = Feed(Grown()).batches(as_dataset(WORDS, labelled=False), None, budget=100)
+
+    assert [len(feature["input_ids"]) for feature in batches.features][:2] == [3, 3]
+
+
+def share_of_hits(predictions: Sequence[Any], references: Sequence[Any]) -> float:
+    """Give the share of rows whose answer is their target."""
+    assert len(predictions) == len(references)
+    return float(np.mean([bool(answer) == bool(truth) for answer, truth in zip(predictions, references, strict=True)]))
+
+
+def test_metric_of_rows_gets_answers_and_targets():
+    """A function of `predictions` and `references` is called once with what predict gives, and the user's own y."""
+    model = Model(Counting(), task=Vowels(), metrics=[share_of_hits], device="cpu")
+
+    history = model.fit(WORDS, targets_of(WORDS), validation_data=(WORDS[1:], targets_of(WORDS[1:])), verbose=0)
+
+    answers = model.predict(WORDS)
+    by_hand = np.mean([int(answer) == target for answer, target in zip(answers, targets_of(WORDS), strict=True)])
+    assert model.evaluate(WORDS, targets_of(WORDS), verbose=0)["share_of_hits"] == by_hand
+    assert set(history[0]) == {"epoch", "time", "loss", "val_loss", "val_share_of_hits"}
+
+
+class Generating(Vowels):
+    """Answers by a pass of its own instead of the logits."""
+
+    def predict_batch(self, network: nn.Module, inputs: dict[str, Tensor]) -> Tensor:
+        return 1 - self.read_outputs(network(inputs)).softmax(1)
+
+
+def test_metric_of_rows_of_a_task_that_generates():
+    """Where a task predicts by itself, the metric's answers are those of its `predict_batch`."""
+    model = Model(Counting(), task=Generating(), metrics=[share_of_hits], device="cpu")
+    model.fit(WORDS, targets_of(WORDS), verbose=0)
+
+    measured = model.evaluate(WORDS, targets_of(WORDS), verbose=0)
+
+    answers = model.predict(WORDS)
+    assert measured["share_of_hits"] == share_of_hits(answers, targets_of(WORDS))

@@ -1,0 +1,157 @@
+"""The verbs of a model with a task that answer: rows in, the user's own labels out."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from torch import Tensor
+
+from keraslike.data.budget import SortedBatches, token_budget
+from keraslike.data.encoding import Feature
+from keraslike.data.rows import Rows
+from keraslike.data.splits import split_of
+from keraslike.engine.display import display
+from keraslike.engine.prediction import predict_batches
+from keraslike.engine.random_state import kept
+from keraslike.errors import ArgumentError, DataError
+from keraslike.metrics.rows import RowMetric
+from keraslike.recipes.micro_batches import device_type
+from keraslike.recipes.verbs import TrainingVerbs
+from keraslike.tasks.base import Task
+from keraslike.tasks.feed import Feed
+from keraslike.tasks.keeping import RowKeeper
+from keraslike.tasks.labelled import REGRESSION
+from keraslike.tasks.loaders import LoaderBatches, Remembering, is_loader
+
+if TYPE_CHECKING:
+    from keraslike.tasks.blueprint import Blueprint
+
+
+class PredictingVerbs(TrainingVerbs):
+    """Predicts from rows.
+
+    Attributes:
+        task: what the network is for, or None.
+        row_metrics: the metrics that compare decoded rows with the user's own targets.
+    """
+
+    task: Task | None
+    row_metrics: Sequence[RowMetric] = ()
+    _feed: Feed | None
+    _blueprint: "Blueprint | None"
+
+    @property
+    def labels(self) -> list[Any] | None:
+        """The user's labels in the order of the columns of `predict_proba`; None where there are none, or not yet."""
+        labels = getattr(self.task, "labels", None)
+        return None if labels is None else list(labels.names)
+
+    def predict_logits(self, x: Any, *, batch_size: int | None = None, verbose: Any = 0) -> Any:
+        """Give the network's raw scores.
+
+        Args:
+            x: as in `predict`.
+            batch_size: as in `predict`.
+            verbose: as in `fit`; silent by default.
+
+        Returns:
+            A numpy array `(rows, outputs)`; `(outputs,)` for one text. Where the outputs are as wide as the texts are
+            long, a list of arrays, one for each feature, each as wide as the batch it went through in.
+
+        Raises:
+            NotFittedError: the network is not built yet.
+        """
+        outputs, _, is_one = self._outputs(x, batch_size, verbose)
+        if is_one:
+            return outputs[0].numpy()
+        return outputs.numpy() if isinstance(outputs, Tensor) else [output.numpy() for output in outputs]
+
+    def predict_proba(self, x: Any, *, batch_size: int | None = None, verbose: Any = 0) -> Any:
+        """Give the probability of each label; they add up to 1 unless a text has several labels.
+
+        Args:
+            x: as in `predict`.
+            batch_size: as in `predict`.
+            verbose: as in `fit`; silent by default.
+
+        Returns:
+            A numpy array `(rows, labels)` in the order of `model.labels`; `(labels,)` for one text.
+
+        Raises:
+            NotFittedError: the network is not built yet.
+            ArgumentError: the model gives numbers, not labels.
+        """
+        self._required_blueprint().require()
+        task = self._required_task()
+        if task.problem_type == REGRESSION or type(task).probabilities is Task.probabilities:
+            task.probabilities([], [])
+        outputs, features, is_one = self._outputs(x, batch_size, verbose)
+        given = task.probabilities(outputs, features)
+        if is_one:
+            return given[0]
+        return np.stack(given) if len({value.shape for value in given}) == 1 else given
+
+    def _predict_rows(self, x: Any, batch_size: int | None, verbose: Any) -> Any:
+        """Give one result per row; for one text, the result itself."""
+        task = self._required_task()
+        outputs, features, is_one = self._outputs(x, batch_size, verbose)
+        results = task.decode(outputs, features)
+        if is_one:
+            return results[0].item() if hasattr(results[0], "item") and results[0].ndim == 0 else results[0]
+        return task.answers(results)
+
+    def _outputs(self, x: Any, batch_size: int | None, verbose: Any) -> tuple[Any, Sequence[Feature], bool]:
+        """Give the outputs of all features on the CPU, the features, and whether one single text was given."""
+        task, feed = self._required_task(), self._required_feed()
+        self._required_blueprint().require()
+        is_one = task.is_one(x, has_pairs=bool(feed.has_pairs))
+        shown = display(verbose, None)
+        with kept():
+            if is_loader(x):
+                batches: Any = Remembering(LoaderBatches(x, feed, has_target=False))
+                return predict_batches(self, batches, task.predict_batch, shown), batches.features, False
+            rows = self._rows_to_predict(x, is_one)
+            own = feed.batches(rows, batch_size, has_notes=False, budget=self._token_budget())
+            return predict_batches(self, own, task.predict_batch, shown), own.features, is_one
+
+    def _rows_to_predict(self, x: Any, is_one: bool) -> Rows:
+        feed = self._required_feed()
+        if is_one:
+            return feed.read([x], has_target=False)
+        if isinstance(x, Sequence) and not isinstance(x, (str, bytes)) and len(x) == 0:
+            raise DataError("there is nothing to predict: x is empty.", "at least one text.", "check how x was made.")
+        x = split_of(x, "test")
+        return feed.read(str(x) if isinstance(x, Path) else x, has_target=False)
+
+    def row_keeper(self) -> RowKeeper | None:
+        """Give what keeps the rows of one validation or evaluation, where a metric asks for them."""
+        return RowKeeper(self._required_task(), self.row_metrics, self._generated) if self.row_metrics else None
+
+    def _generated(self, features: Sequence[Feature]) -> Any:
+        """Give the outputs of features by the task's `predict_batch`."""
+        task = self._required_task()
+        batches = SortedBatches(features, task.collate, None, self._token_budget())
+        return predict_batches(self, batches, task.predict_batch, [])
+
+    def _token_budget(self) -> int:
+        return token_budget(device_type(self))
+
+    def _required_task(self) -> Task:
+        if self.task is None:
+            raise ArgumentError(
+                "this model has no task, so its outputs have no labels or probabilities.",
+                "a model with a task.",
+                'write Model(..., task="text-classification"), or use predict(x) for the outputs.',
+            )
+        return self.task
+
+    def _required_feed(self) -> Feed:
+        self._required_task()
+        assert self._feed is not None  # made together with the task
+        return self._feed
+
+    def _required_blueprint(self) -> "Blueprint":
+        self._required_task()
+        assert self._blueprint is not None  # made together with the task
+        return self._blueprint
