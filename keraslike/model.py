@@ -104,7 +104,7 @@ class Model(SavingVerbs):
 
     @property
     def _recipe(self) -> Recipe:
-        return default_recipe(self.task is not None, vars(self).get("_bare"))
+        return default_recipe(vars(self).get("_bare")) if self.task is None else self.task.recipe
 
     def _assemble(self, network: nn.Module) -> None:
         """Set up the `poutyne.Model` around a network; one that stands already keeps its optimizer."""
@@ -247,7 +247,7 @@ class Model(SavingVerbs):
         """Measure loss and metrics.
 
         Args:
-            x: as in `fit`.
+            x: as in `fit`; or several sets by name, `{"matched": a, "mismatched": (x, y)}`, see `data.sets.as_sets`.
             y: as in `fit`.
             batch_size: examples that go through the network at once, at most; it changes no result. Default: with a
                 task as many as a budget of tokens allows, else 32.
@@ -256,8 +256,8 @@ class Model(SavingVerbs):
             options: the rarer arguments, see `EvaluateOptions`.
 
         Returns:
-            With a task, or `return_dict=True`, a dict of floats by name ("loss", "accuracy", ...). Else what Poutyne
-            gives: `(loss, metrics)`.
+            With a task, or `return_dict=True`, a dict of floats by name ("loss", "accuracy", ...); of several sets one
+            dict ("matched_loss", "matched_accuracy", ...). Else what Poutyne gives: `(loss, metrics)`.
 
         Raises:
             NotFittedError: the network is not built yet.
@@ -268,7 +268,7 @@ class Model(SavingVerbs):
         as_dict = self.task is not None if return_dict is None else return_dict
         if as_dict:
             check_options({name: True for name in options if name.startswith("return_")}, (), "evaluate as a dict")
-        return self._evaluate(x, y, batch_size, verbose, options, as_dict=as_dict)
+        return self._evaluate(x, y, batch_size, verbose, options, return_dict)
 
     def predict(self, x: Any, *, batch_size: int | None = None, verbose: Any = 0, **options: Any) -> Any:
         """Give an answer for every row.

@@ -32,13 +32,11 @@ PLAIN = Recipe(1e-3, 0.01, None, 0, None, 1)
 """For any other network: torch's own defaults of AdamW, a constant rate, one epoch."""
 
 
-def default_recipe(has_task: bool, network: Any) -> Recipe:
-    """Give the recipe: fine-tuning with a task, its rate for a transformer without one, else torch's defaults.
+def default_recipe(network: Any) -> Recipe:
+    """Give the recipe without a task: torch's defaults, and for a transformer the rate of fine-tuning.
 
     Example:
-        >>> default_recipe(False, None).learning_rate, default_recipe(True, None).learning_rate
-        (0.001, 5e-05)
+        >>> default_recipe(None).learning_rate
+        0.001
     """
-    if has_task:
-        return FINE_TUNING
     return replace(PLAIN, learning_rate=FINE_TUNING.learning_rate) if hasattr(network, "save_pretrained") else PLAIN

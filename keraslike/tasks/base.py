@@ -12,6 +12,7 @@ from keraslike.data.rows import Rows
 from keraslike.data.targets import SINGLE_LABEL, kind_of_targets
 from keraslike.errors import ArgumentError
 from keraslike.losses.base import Loss
+from keraslike.recipes.defaults import FINE_TUNING, Recipe
 
 Feature = Mapping[str, Any]
 Row = Mapping[str, Any]
@@ -32,12 +33,14 @@ class Task:
     Attributes:
         name: the word that stands for the task in `Model(..., task=name)`.
         has_targets: whether rows to learn from, or to measure, need a `target`.
+        recipe: how the task is trained where the user says nothing.
         measuring_seed: what `vary` is fed in validation and evaluate, so that these do not change from run to run.
         notes: calm lines for the screen, each said once.
     """
 
     name: ClassVar[str]
     has_targets: ClassVar[bool] = True
+    recipe: ClassVar[Recipe] = FINE_TUNING
     measuring_seed: int = 0
 
     def __init__(self) -> None:
@@ -56,6 +59,14 @@ class Task:
             DataError: the data cannot be read, or x and y do not fit together.
         """
         return as_dataset(x, y, **options)
+
+    def open(self, x: Any) -> Any:
+        """Give a container of splits under the names train, validation and test; by default everything as it is."""
+        return x
+
+    def sets(self, x: Any) -> Mapping[str, Any]:
+        """Give the parts of x that `evaluate` measures one by one, by name; none where x is one set."""
+        return {}
 
     @property
     def reads_texts(self) -> bool:

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from transformers import AutoModelForSequenceClassification, Trainer
 
-from keraslike import Model
+from keraslike import Model, Task
 from keraslike.errors import ArgumentError
 from keraslike.recipes import FINE_TUNING, PLAIN, make_optimizer, rate_put_back, set_rate_and_decay
 from keraslike.recipes.defaults import default_recipe
@@ -250,7 +250,7 @@ def test_learning_rate_of_fit():
 
 def test_recipe_with_a_task():
     """The recipe of fine-tuning: 5e-5, decay 0.01, linear with a tenth of warm-up, clipping at 1, 3 epochs."""
-    recipe = default_recipe(True, None)
+    recipe = Task.recipe
 
     assert (recipe.learning_rate, recipe.weight_decay, recipe.schedule) == (5e-5, 0.01, "linear")
     assert (recipe.warmup, recipe.clip_norm, recipe.epochs) == (0.1, 1.0, 3)
@@ -263,7 +263,7 @@ def test_recipe_of_another_network():
         def save_pretrained(self):
             """Stand in for transformers' method."""
 
-    recipe, transformer = default_recipe(False, nn.Linear(1, 1)), default_recipe(False, Pretrained())
+    recipe, transformer = default_recipe(nn.Linear(1, 1)), default_recipe(Pretrained())
 
     assert (recipe.learning_rate, recipe.schedule, recipe.clip_norm, recipe.epochs) == (1e-3, None, None, 1)
     assert (transformer.learning_rate, transformer.schedule, transformer.epochs) == (5e-5, None, 1)
