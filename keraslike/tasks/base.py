@@ -9,9 +9,10 @@ from torch import Tensor, nn
 from keraslike.data.dataset import as_dataset
 from keraslike.data.encoding import Features
 from keraslike.data.rows import Rows
-from keraslike.data.targets import SINGLE_LABEL, kind_of_targets
+from keraslike.data.targets import REGRESSION, SINGLE_LABEL, kind_of_targets
 from keraslike.errors import ArgumentError
 from keraslike.losses.base import Loss
+from keraslike.metrics.reading import probabilities
 from keraslike.recipes.defaults import FINE_TUNING, Recipe
 
 Feature = Mapping[str, Any]
@@ -189,13 +190,21 @@ class Task:
         """
         raise NotImplementedError(f"{type(self).__name__} does not say what outputs mean: write decode().")
 
-    def probabilities(self, outputs: Sequence[Tensor], features: Sequence[Feature]) -> list[Any]:
-        """Give what `predict_proba` answers, one array for each row; arguments as in `decode`."""
-        raise ArgumentError(
-            f"the task {self.name!r} gives no probabilities of labels.",
-            "a task whose answers are labels.",
-            "use predict(x).",
-        )
+    def probabilities(self, outputs: Any, features: Sequence[Feature]) -> list[Any]:
+        """Give what `predict_proba` answers: the probability of each label, one array for each row.
+
+        Args:
+            outputs: as in `decode`.
+            features: as in `decode`.
+
+        Raises:
+            ArgumentError: the answers are no labels.
+        """
+        kind = self.problem_type or SINGLE_LABEL
+        if getattr(self, "labels", None) is None or kind == REGRESSION:
+            named = "a regression" if kind == REGRESSION else f"the task {self.name!r}"
+            raise ArgumentError(f"{named} has no probabilities.", "a model that gives labels.", "use predict(x).")
+        return list(probabilities(outputs, kind).numpy())
 
     def answers(self, results: list[Any]) -> Any:
         """Give what `predict` returns for many rows: the list that `decode` gave."""

@@ -6,8 +6,7 @@ from typing import Any, Self
 from torch import nn
 
 from keraslike.data.labels import Labels
-from keraslike.errors import ArgumentError, LabelError
-from keraslike.metrics.reading import probabilities
+from keraslike.errors import LabelError
 from keraslike.tasks import pretrained
 from keraslike.tasks.transformer import TransformerTask
 
@@ -162,13 +161,6 @@ class LabelledTask(TransformerTask):
         if self.labels is not None:
             config.id2label = self.labels.id2label()
             config.label2id = {name: index for index, name in config.id2label.items()}
-
-    def probabilities(self, outputs: Any, features: Any) -> list[Any]:
-        """Give the probability of each label for each row, in the order of the labels."""
-        kind = self._problem_type or (REGRESSION if self.labels is None else SINGLE)
-        if kind == REGRESSION:
-            raise ArgumentError("a regression has no probabilities.", "a model that gives labels.", "use predict(x).")
-        return list(probabilities(outputs, kind).numpy())
 
     @property
     def shown_labels(self) -> str:

@@ -21,7 +21,6 @@ from keraslike.recipes.verbs import TrainingVerbs
 from keraslike.tasks.base import Task
 from keraslike.tasks.feed import Feed
 from keraslike.tasks.keeping import RowKeeper
-from keraslike.tasks.labelled import REGRESSION
 from keraslike.tasks.loaders import LoaderBatches, Remembering, is_loader
 
 if TYPE_CHECKING:
@@ -84,8 +83,8 @@ class PredictingVerbs(TrainingVerbs):
         """
         self._required_blueprint().require()
         task = self._required_task()
-        if task.problem_type == REGRESSION or type(task).probabilities is Task.probabilities:
-            task.probabilities([], [])
+        if self.labels is None:
+            task.probabilities([], [])  # refuses, before anything goes through the network
         outputs, features, is_one = self._outputs(x, batch_size, verbose)
         given = task.probabilities(outputs, features)
         if is_one:
