@@ -10,10 +10,14 @@ from keraslike.losses.distributions import GaussianNLL, KLDivergence, PoissonNLL
 from keraslike.losses.embeddings import CosineEmbedding, MarginRanking, TripletMargin, TripletMarginWithDistance
 from keraslike.losses.function import FunctionLoss, Value, read_value
 from keraslike.losses.margins import HingeEmbedding, MultilabelMargin, MultilabelSoftMargin, MultiMargin, SoftMargin
+from keraslike.losses.masked_cross_entropy import MaskedCrossEntropy
 from keraslike.losses.mean_squared_error import MeanSquaredError
 from keraslike.losses.model import ModelLoss, model_loss
 from keraslike.losses.naming import LOSSES, as_loss
 from keraslike.losses.negative_log_likelihood import NegativeLogLikelihood
+from keraslike.losses.span_cross_entropy import SpanCrossEntropy
+from keraslike.losses.squared_error_per_text import SquaredErrorPerText
+from keraslike.losses.token_cross_entropy import TokenCrossEntropy
 from keraslike.losses.torch_loss import TorchLoss
 
 __all__ = [
@@ -31,6 +35,7 @@ __all__ = [
     "KLDivergence",
     "Loss",
     "MarginRanking",
+    "MaskedCrossEntropy",
     "MeanAbsoluteError",
     "MeanSquaredError",
     "ModelLoss",
@@ -41,6 +46,9 @@ __all__ = [
     "PoissonNLL",
     "SmoothL1",
     "SoftMargin",
+    "SpanCrossEntropy",
+    "SquaredErrorPerText",
+    "TokenCrossEntropy",
     "TorchLoss",
     "TripletMargin",
     "TripletMarginWithDistance",

@@ -176,6 +176,12 @@ def same_shape(outputs: Tensor, targets: Tensor) -> Tensor:
     if outputs.shape == targets.shape:
         return targets
     if outputs.shape != (*targets.shape, 1) and targets.shape != (*outputs.shape, 1):
+        if targets.is_floating_point() and bool(targets.isnan().all()):  # so says TransformerCollator without y_keys
+            raise DataError(
+                f"the targets are not-a-number for all {len(targets)} rows: the batches hold none.",
+                "targets, for metrics and for any loss but the network's own.",
+                'write TransformerCollator(y_keys="labels"), or leave out the metrics.',
+            )
         raise DataError(
             f"The network's outputs have shape {tuple(outputs.shape)} but the targets have {tuple(targets.shape)}.",
             "one target per output.",

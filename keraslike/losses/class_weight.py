@@ -120,6 +120,8 @@ def _checked(weights: list[Any], names: list[Any]) -> Tensor:
 
 
 def _is_weight(weight: Any) -> bool:
+    if isinstance(weight, (str, bytes)):  # float("1") is a number, and "1" a mistake
+        return False
     try:
         return 0 <= float(weight) < float("inf")
     except (TypeError, ValueError):

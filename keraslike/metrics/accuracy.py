@@ -1,4 +1,4 @@
-"""`Accuracy`: the share of examples that are right."""
+"""`Accuracy`: the share of examples that are right; `BinaryAccuracy`: that of single labels."""
 
 from operator import eq
 from typing import Any
@@ -9,6 +9,7 @@ from torch import Tensor
 
 from keraslike.losses.sums import FEW, read_on_cpu
 from keraslike.metrics.base import registered
+from keraslike.metrics.kinds import LABELS, TWO
 from keraslike.metrics.mean import MeanMetric, Number
 from keraslike.metrics.reading import IGNORED, SINGLE_LABEL, Reading, classes
 
@@ -43,6 +44,30 @@ class Accuracy(MeanMetric):
             is_right = (predicted == targets).reshape(len(targets), -1).all(1)
             return read_on_cpu(torch.count_nonzero(is_right)), len(targets)
         return _counted(logits, targets)
+
+
+@registered
+class BinaryAccuracy(MeanMetric):
+    """The share of labels that are rightly said to be there or not, 0 to 1, each label of an example by itself.
+
+    Of several labels it is 1 minus scikit-learn's `hamming_loss`, and Keras' metric of this name; of two classes it is
+    the accuracy.
+
+    Example:
+        >>> BinaryAccuracy()(torch.tensor([[2.0, 1.0], [-1.0, 1.0]]), torch.tensor([[1, 0], [0, 1]]))
+        0.75
+    """
+
+    name = "binary_accuracy"
+    is_of_classes = True
+    suits = frozenset({TWO, LABELS})
+
+    def part(self, reading: Reading) -> tuple[Number, Number]:
+        """Count the right labels, and all of them."""
+        logits, targets, problem_type = reading
+        if problem_type == SINGLE_LABEL:
+            return _counted(logits, targets)
+        return read_on_cpu(torch.count_nonzero(classes(logits, problem_type) == targets)), targets.numel()
 
 
 def _is_usual(y_pred: Any, y_true: Any) -> bool:

@@ -8,7 +8,8 @@ import poutyne
 import torch
 from torch import Tensor
 
-from keraslike.errors import ArgumentError, DataError
+from keraslike.errors import DataError
+from keraslike.metrics.kinds import EVERY_KIND, OF_CLASSES, OF_VALUES, kind_of, possible_kinds, refuse_kinds
 from keraslike.metrics.reading import REGRESSION, Reading, read
 
 Part = TypeVar("Part")
@@ -33,7 +34,7 @@ class Metric(poutyne.Metric, Generic[Part]):
             `multi_label_classification`, `regression`); None: told from the shapes and dtypes of each batch.
 
     Raises:
-        ArgumentError: if the metric compares classes and the problem is regression.
+        ArgumentError: if the metric has no meaning for such a problem.
     """
 
     name: str
@@ -42,12 +43,14 @@ class Metric(poutyne.Metric, Generic[Part]):
     """Other names for the same metric."""
     is_of_classes = False
     """Whether it compares classes, so that it has no meaning for values."""
+    is_of_values = False
+    """Whether it compares values, so that it has no meaning for classes."""
     takes_inputs = False
     """Whether `update` wants the network's inputs too, as `inputs=`."""
 
     def __init__(self, problem_type: str | None = None) -> None:
         super().__init__()
-        self._refuse_values(problem_type)
+        self.refuse(problem_type)
         self.problem_type = problem_type
         self.__name__ = self.name
         self.reset()
@@ -74,7 +77,7 @@ class Metric(poutyne.Metric, Generic[Part]):
 
         Raises:
             DataError: if their shapes do not fit, or a dict lacks its key.
-            ArgumentError: if the metric compares classes and the targets are values.
+            ArgumentError: if the metric has no meaning for such targets.
         """
         self._add(y_pred, y_true, inputs)
 
@@ -95,6 +98,19 @@ class Metric(poutyne.Metric, Generic[Part]):
         return parts
 
     @property
+    def suits(self) -> frozenset[str]:
+        """The kinds of targets that it has a meaning for, as `kinds` names them."""
+        return OF_CLASSES if self.is_of_classes else OF_VALUES if self.is_of_values else EVERY_KIND
+
+    def refuse(self, problem_type: str | None) -> None:
+        """Answer a problem that the metric has no meaning for, before there is any batch.
+
+        Raises:
+            ArgumentError: there is none.
+        """
+        refuse_kinds(self.name, self.suits, possible_kinds(problem_type), self._other_way(problem_type))
+
+    @property
     def waiting(self) -> int:
         """How many parts may wait until they are joined: joining costs as much as a few parts."""
         return WAITING
@@ -102,8 +118,13 @@ class Metric(poutyne.Metric, Generic[Part]):
     def read(self, y_pred: Any, y_true: Any) -> Reading:
         """Bring a batch into rows; as in `update`."""
         logits, targets = as_tensor(y_pred, "logits"), as_tensor(y_true, "labels")
-        reading = read(logits, targets, self.problem_type)
-        self._refuse_values(reading.problem_type)
+        problem_type = self.problem_type
+        if problem_type is None and self.is_of_values and logits.numel() == targets.numel():
+            problem_type = REGRESSION  # whole numbers are values too, where nobody says that they are labels
+        reading = read(logits, targets, problem_type)
+        suits = self.suits
+        if suits is not EVERY_KIND:
+            refuse_kinds(self.name, suits, {kind_of(reading)}, self._other_way(reading.problem_type))
         return reading
 
     def _add(self, y_pred: Any, y_true: Any, inputs: Any) -> Part:
@@ -115,13 +136,10 @@ class Metric(poutyne.Metric, Generic[Part]):
             self._parts = self.join(self._parts)
         return part
 
-    def _refuse_values(self, problem_type: str | None) -> None:
-        if self.is_of_classes and problem_type == REGRESSION:
-            raise ArgumentError(
-                f"The metric {self.name!r} compares classes, but the targets are values (floats).",
-                "a metric of values, such as 'r2', 'pearson' or 'mae'; or integer targets.",
-                f"if the targets are labels after all: {type(self).__name__}('multi_label_classification').",
-            )
+    def _other_way(self, problem_type: str | None) -> str | None:
+        if problem_type != REGRESSION or not self.is_of_classes:
+            return None
+        return f"if the targets are labels after all: {type(self).__name__}('multi_label_classification')."
 
 
 MetricClass = TypeVar("MetricClass", bound=type[Metric[Any]])

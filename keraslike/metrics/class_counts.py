@@ -28,6 +28,8 @@ class ClassCounts(Metric[Counts]):
     """A metric of the counts per class, summed over batches on their device."""
 
     is_of_classes = True
+    is_of_second_class = False
+    """Whether of two classes the second alone is scored, as scikit-learn's `average="binary"` does."""
 
     @abstractmethod
     def score(self, right: Array, predicted: Array, actual: Array) -> float:
@@ -57,9 +59,12 @@ class ClassCounts(Metric[Counts]):
         """Give the score; NaN where nothing was counted."""
         ((tensor, are_columns),) = self.join(parts)
         counts = tensor.cpu().numpy().astype(np.float64)
-        if not are_columns:
-            counts = counts[:, counts[1:].sum(0) > 0]
-        return self.score(*counts) if counts.size else float("nan")
+        seen = counts[1:].sum(0) > 0
+        if are_columns:
+            return self.score(*counts)
+        if not seen.any():
+            return float("nan")
+        return self.score(*counts[:, [1] if self.is_of_second_class and len(seen) == 2 else seen])
 
 
 def ratio(part: Array, whole: Array) -> Array:

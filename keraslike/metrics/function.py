@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from keraslike.calling import OUTPUT_NAMES, TARGET_NAMES, Call, called_by_name
+from keraslike.metrics.arrays import as_arrays, wants_arrays
 from keraslike.metrics.base import Metric, as_tensor
 from keraslike.metrics.padding import in_float64, joined, kept
 from keraslike.metrics.reading import (
@@ -42,6 +43,9 @@ class FunctionMetric(Metric[Part]):
       `(rows,)` or `(rows, columns)`;
     * where it names logits, outputs or inputs too: everything in its own shape `(examples, ...)`, where narrower
       batches are padded on the right, targets with -100 and all else with 0.
+
+    It gets NumPy's arrays instead where a parameter is annotated with `np.ndarray`, or it is a function of NumPy's or
+    scipy's; and where it fails with a TypeError or AttributeError on tensors, it is called once more with arrays.
 
     It gives one number; or `(number, {"name": number})`, where those named may be `(sum, count)` and are given by
     `scalars`; or such a dict alone, whose first entry is the metric's value too.
@@ -78,6 +82,7 @@ class FunctionMetric(Metric[Part]):
         self._find = Call(dict, [name for name in self._names if name not in _CLASSES | _SCORES])
         self._find.__name__ = self.name
         self._scalars: dict[str, float] = {}
+        self._wants_arrays = wants_arrays(function)
 
     def part(self, reading: Reading) -> Part:
         """Keep what the function names of the rows, and which of them count."""
@@ -130,8 +135,29 @@ class FunctionMetric(Metric[Part]):
         given = {name: in_float64(value) if name in _NOT_INPUTS else value for name, value in given.items()}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            result = self.function(**given) if self._call.names else self.function(*given.values())
-        return with_scalars(result, self.name)
+            return with_scalars(self._called(given), self.name)
+
+    def _called(self, given: dict[str, Any]) -> Any:
+        """Call the function with tensors or arrays, as it wants them."""
+        if self._wants_arrays:
+            return self._with(as_arrays(given))
+        try:
+            return self._with(given)
+        except (TypeError, AttributeError) as error:
+            try:
+                result = self._with(as_arrays(given))
+            except (
+                TypeError,
+                AttributeError,
+                ValueError,
+                RuntimeError,
+            ):  # not arrays, then: the first failure is the one to show
+                raise error from None
+            self._wants_arrays = True
+            return result
+
+    def _with(self, given: dict[str, Any]) -> Any:
+        return self.function(**given) if self._call.names else self.function(*given.values())
 
 
 _NOT_INPUTS = _OF_ROWS | OUTPUT_NAMES

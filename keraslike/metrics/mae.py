@@ -10,7 +10,7 @@ from keraslike.metrics.reading import Reading
 class MAE(MeanMetric):
     """The mean absolute error, in the targets' unit; the plain mean over several targets.
 
-    The same as scikit-learn's `mean_absolute_error`. Of classes it is the distance of their indices.
+    The same as scikit-learn's `mean_absolute_error`.
 
     Example:
         >>> import torch
@@ -19,6 +19,7 @@ class MAE(MeanMetric):
     """
 
     name = "mae"
+    is_of_values = True
 
     def part(self, reading: Reading) -> tuple[Number, Number]:
         """Add the distances, in float64 where the device has it."""

@@ -5,9 +5,9 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from keraslike.losses.sums import read_on_cpu, sum_dtype
+from keraslike.losses.sums import sum_dtype
 from keraslike.metrics.base import Metric
-from keraslike.metrics.reading import SINGLE_LABEL, Reading, classes, is_counted
+from keraslike.metrics.reading import Reading
 
 Number: TypeAlias = float | Tensor
 """A number, or on an accelerator a 0-dim tensor, which nobody waits for."""
@@ -17,6 +17,7 @@ class MeanMetric(Metric[tuple[Number, Number]]):
     """A metric that is a sum over examples divided by a count; a part is (sum, count).
 
     Example:
+        >>> from keraslike.losses.sums import read_on_cpu
         >>> class ShareOfZeros(MeanMetric):
         ...     name = "share_of_zeros"
         ...
@@ -38,17 +39,13 @@ class MeanMetric(Metric[tuple[Number, Number]]):
 
 
 def errors(reading: Reading) -> tuple[Tensor, Number]:
-    """Give how far values, or the indices of classes, are off, 0 where nothing counts, and how many count.
+    """Give how far values are off, and how many there are.
 
     The differences are float64, or float32 on a device without it; shape `(rows,)` or `(rows, columns)`.
     """
-    values = classes(reading.logits, reading.problem_type)
-    dtype = sum_dtype(values)
-    differences = values.to(dtype) - reading.targets.to(dtype)
-    if reading.problem_type != SINGLE_LABEL:
-        return differences, differences.numel()
-    counted = is_counted(reading)
-    return torch.where(counted, differences, 0), read_on_cpu(counted.sum())
+    dtype = sum_dtype(reading.logits)
+    differences = reading.logits.to(dtype) - reading.targets.to(dtype)
+    return differences, differences.numel()
 
 
 def _added(column: tuple[Number, ...]) -> Number:

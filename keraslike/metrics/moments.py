@@ -9,7 +9,7 @@ from torch import Tensor
 
 from keraslike.losses.sums import sum_dtype
 from keraslike.metrics.base import WAITING, Metric
-from keraslike.metrics.reading import SINGLE_LABEL, Reading, classes, is_counted
+from keraslike.metrics.reading import Reading
 
 Array = np.ndarray[Any, Any]
 _SMALL = 1024  # numbers: parts of more do not wait, because they would fill the memory
@@ -59,17 +59,13 @@ class MomentMetric(Metric[Tensor]):
 
     def part(self, reading: Reading) -> Tensor:
         """Give count, means (2), sums of squares (2) and the sum of products: shape `(6, columns)`."""
-        values = classes(reading.logits, reading.problem_type)
-        xy = torch.stack(self.series(*(_columns(tensor) for tensor in (values, reading.targets))))
+        xy = torch.stack(self.series(_columns(reading.logits), _columns(reading.targets)))
         xy = self._without_first_row(xy)
-        counted = torch.ones_like(xy[0, :, :1])
-        if reading.problem_type == SINGLE_LABEL:
-            counted = is_counted(reading).to(xy.dtype).unsqueeze(1)
-        count = counted.sum()
-        means = (xy * counted).sum(1) / count.clamp(min=1)
-        centred = (xy - means.unsqueeze(1)) * counted
+        means = xy.sum(1) / max(xy.shape[1], 1)
+        centred = xy - means.unsqueeze(1)
         products = (centred[0] * centred[1]).sum(0, keepdim=True)
-        return torch.cat([count.expand(1, xy.shape[2]), means, centred.square().sum(1), products])
+        count = torch.full_like(products, xy.shape[1])
+        return torch.cat([count, means, centred.square().sum(1), products])
 
     def join(self, parts: list[Tensor]) -> list[Tensor]:
         """Put batches together."""

@@ -10,7 +10,7 @@ from keraslike.metrics.reading import Reading
 class MSE(MeanMetric):
     """The mean squared error, in the targets' unit squared; the plain mean over several targets.
 
-    The same as scikit-learn's `mean_squared_error`. Of classes it is the squared distance of their indices.
+    The same as scikit-learn's `mean_squared_error`.
 
     Example:
         >>> import torch
@@ -19,6 +19,7 @@ class MSE(MeanMetric):
     """
 
     name = "mse"
+    is_of_values = True
 
     def part(self, reading: Reading) -> tuple[Number, Number]:
         """Add the squares, in float64 where the device has it."""

@@ -6,13 +6,45 @@ from typing import Any
 from keraslike.calling import did_you_mean
 from keraslike.errors import ArgumentError
 from keraslike.losses.naming import LOSSES, as_loss, is_poutynes_name
+from keraslike.metrics.arrays import WithEvalPrediction, wants_arrays, wants_eval_prediction, with_arrays
 from keraslike.metrics.base import REGISTRY, Metric
 from keraslike.metrics.function import FunctionMetric
-from keraslike.metrics.library import LibraryMetric, is_library_function, library_function, library_names
+from keraslike.metrics.library import LibraryMetric
 from keraslike.metrics.rows import ROW_METRICS, RowMetric, is_of_rows
+from keraslike.metrics.scikit import (
+    is_library_function,
+    library_function,
+    library_names,
+    library_scorer,
+    scorer_names,
+)
 from keraslike.metrics.shown import name_in_logs
+from keraslike.metrics.torch_metric import LISTED, TorchMetric
+from keraslike.metrics.torch_object import TorchObject, compares_classes
 
 Named = tuple[str | list[str], Any]
+
+OTHER_NAMES = {
+    "auc": "roc_auc",
+    "categorical_accuracy": "accuracy",
+    "cosine_similarity": "CosineSimilarity",
+    "hamming": "hamming_loss",
+    "kappa": "cohen_kappa_score",
+    "mape": "mean_absolute_percentage_error",
+    "matthews_correlation": "matthews_corrcoef",
+    "mcc": "matthews_corrcoef",
+    "meanabsoluteerror": "mae",
+    "meansquarederror": "mse",
+    "msle": "mean_squared_log_error",
+    "pr_auc": "average_precision",
+    "rmse": "root_mean_squared_error",
+    "rootmeansquarederror": "root_mean_squared_error",
+    "sparse_categorical_accuracy": "accuracy",
+    "sparse_top_k_categorical_accuracy": "top_5_accuracy",
+    "subset_accuracy": "accuracy",
+    "top_k_categorical_accuracy": "top_5_accuracy",
+}
+"""What Keras, Hugging Face and papers call a metric, by our name for it."""
 
 
 def get_metrics(
@@ -21,10 +53,11 @@ def get_metrics(
     """Give (name, metric) for each of the user's metrics, for Poutyne's `epoch_metrics`.
 
     Args:
-        metrics: names of `REGISTRY`, of scikit-learn's or scipy's functions, or of keraslike's losses; such functions
-            themselves (or a `partial`); classes or objects of keraslike's, Poutyne's or torchmetrics' metrics; other
-            functions, called once with what they name of the epoch, as `FunctionMetric` tells; or `(name, metric)`.
-            One alone needs no list.
+        metrics: names, looked for in this order: `REGISTRY`, `ROW_METRICS`, scikit-learn's scorers, its and scipy's
+            functions, keraslike's losses, the listed classes of torchmetrics; in any case where no name is spelled so.
+            Or such functions and scorers themselves (or a `partial`); classes or objects of keraslike's, Poutyne's or
+            torchmetrics' metrics; Hugging Face's `compute_metrics`; other functions, called once with what they name of
+            the epoch, as `FunctionMetric` tells; or `(name, metric)`. One alone needs no list.
         problem_type: what the logits mean, as in `Metric`; usually the loss's.
 
     Raises:
@@ -36,6 +69,12 @@ def get_metrics(
     """
     listed = [metrics] if isinstance(metrics, str) or callable(metrics) else metrics or []
     return [_named(metric, problem_type) for metric in listed]
+
+
+def metric_names() -> list[str]:
+    """Give every name that stands for a metric, ours first."""
+    own = [*REGISTRY, *ROW_METRICS, *scorer_names(), *library_names(), *LOSSES, *LISTED]
+    return list(dict.fromkeys(own))
 
 
 def _named(metric: Any, problem_type: str | None) -> Named:
@@ -51,14 +90,12 @@ def _named(metric: Any, problem_type: str | None) -> Named:
 
 
 def _by_name(name: str, problem_type: str | None) -> Any:
-    if name in REGISTRY:
-        return REGISTRY[name](problem_type)
-    if name in ROW_METRICS:
-        return RowMetric(name, ROW_METRICS[name])
-    if (function := library_function(name)) is not None:
-        return LibraryMetric(function, problem_type)
-    if name in LOSSES:
-        return as_loss(name)
+    found = _exactly(name, problem_type)
+    if found is not None:
+        return found
+    known = {**{choice.lower(): choice for choice in reversed(metric_names())}, **OTHER_NAMES}
+    if (other := known.get(name.lower())) is not None:
+        return _exactly(other, problem_type)
     if is_poutynes_name(name):
         raise ArgumentError(
             f"{name!r} is one of Poutyne's metrics, some of which are in percent.",
@@ -67,16 +104,32 @@ def _by_name(name: str, problem_type: str | None) -> Any:
         )
     raise ArgumentError(
         f"There is no metric named {name!r}.",
-        f"one of {', '.join([*REGISTRY, *ROW_METRICS])}, a function of sklearn.metrics by name, or a metric itself.",
-        did_you_mean(name, [*library_names(), *LOSSES, *REGISTRY, *ROW_METRICS], "metrics=['accuracy'], for example."),
+        f"one of {', '.join([*REGISTRY, *ROW_METRICS])}, a scorer or function of sklearn.metrics by name, one of "
+        f"torchmetrics' {', '.join(LISTED)}, or a metric itself.",
+        did_you_mean(name, [*reversed(metric_names()), *OTHER_NAMES], "metrics=['accuracy'], for example."),
     )
+
+
+def _exactly(name: str, problem_type: str | None) -> Any:
+    """Give the metric that is spelled so, ours first; None if there is none."""
+    if name in REGISTRY:
+        return REGISTRY[name](problem_type)
+    if name in ROW_METRICS:
+        return RowMetric(name, ROW_METRICS[name])
+    function = library_scorer(name) or library_function(name)
+    if function is not None:
+        return LibraryMetric(function, problem_type, name)
+    if name in LOSSES:
+        return as_loss(name)
+    return TorchMetric(name, problem_type) if name in LISTED else None
 
 
 def _object(metric: Any, problem_type: str | None) -> Named:
     if isinstance(metric, RowMetric):
         return metric.name, metric
     if is_of_rows(metric):
-        return name_in_logs(metric), RowMetric(str(name_in_logs(metric)), metric)
+        name = str(name_in_logs(metric))
+        return name, RowMetric(name, with_arrays(metric) if wants_arrays(metric) else metric)
     if isinstance(metric, type):
         metric = _instance(metric)
     if not callable(metric):
@@ -86,15 +139,20 @@ def _object(metric: Any, problem_type: str | None) -> Named:
             "metrics=['accuracy'], for example.",
         )
     if isinstance(metric, Metric) and metric.problem_type is None:
+        metric.refuse(problem_type)
         metric.problem_type = problem_type
-    names = name_in_logs(metric)
-    return names, metric if hasattr(metric, "update") else FunctionMetric(metric, problem_type)
+    if hasattr(metric, "update"):
+        return name_in_logs(metric), TorchObject(metric, problem_type) if compares_classes(metric) else metric
+    function = WithEvalPrediction(metric) if wants_eval_prediction(metric) else metric
+    return name_in_logs(function), FunctionMetric(function, problem_type)
 
 
 def _instance(metric: type) -> Any:
     try:
         return metric()
     except (TypeError, ValueError) as error:
+        if metric.__module__.startswith("torchmetrics.") and metric.__name__ in LISTED:
+            return TorchMetric(metric.__name__)
         raise ArgumentError(
             f"The metric {metric.__name__} cannot be made without arguments: {error}",
             "a metric object where its class needs arguments.",

@@ -20,6 +20,7 @@ class Pearson(MomentMetric):
     """
 
     name = "pearson"
+    is_of_values = True
 
     def series(self, predictions: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Give both as they are."""

@@ -21,6 +21,7 @@ class R2(MomentMetric):
     """
 
     name = "r2"
+    is_of_values = True
 
     def series(self, predictions: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Give the errors, and the targets."""

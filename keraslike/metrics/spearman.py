@@ -12,6 +12,7 @@ class Spearman(KeptMetric):
     """
 
     name = "spearman"
+    is_of_values = True
 
     def score(self, y_true: Array, y_pred: Array) -> float:
         """Ask the library; as in `KeptMetric.score`."""

@@ -78,6 +78,7 @@ def test_labels_may_be_numbers() -> None:
         ({"spam": -1}, "gives 'spam' the weight -1", "0 or more"),
         ({"spam": float("nan")}, "gives 'spam' the weight nan", "finite"),
         ({"spam": "much"}, "gives 'spam' the weight 'much'", "finite"),
+        ({"spam": "1"}, "gives 'spam' the weight '1'", "finite"),
     ],
 )
 def test_what_is_refused(value: Any, said: str, answer: str) -> None:

@@ -12,8 +12,8 @@ from scipy.special import expit, softmax
 from sklearn import metrics as sk
 
 from keraslike.errors import ArgumentError
-from keraslike.metrics import LibraryMetric
-from keraslike.metrics.library import library_names
+from keraslike.metrics import LibraryMetric, get_metrics
+from keraslike.metrics.scikit import library_names
 
 SINGLE, MULTI, REGRESSION = "single_label_classification", "multi_label_classification", "regression"
 RANDOM = np.random.default_rng(3)
@@ -145,3 +145,100 @@ def test_a_batch_without_a_label_adds_nothing() -> None:
     metric.update(torch.zeros(2, 3), torch.tensor([-100, -100]))
 
     assert metric.compute() == pytest.approx(sk.balanced_accuracy_score(IDS, LOGITS.argmax(1)), abs=1e-12)
+
+
+def test_scikit_learn_still_keeps_the_parts_of_a_scorer() -> None:
+    """A scorer has no public names for its function, keywords, sign and response method; these are the private ones."""
+    parts = vars(sk.make_scorer(sk.fbeta_score, greater_is_better=False, response_method="predict", beta=2))
+
+    assert parts.items() >= {"_score_func": sk.fbeta_score, "_sign": -1, "_response_method": "predict"}.items()
+    assert parts["_kwargs"] == {"beta": 2}
+
+
+@pytest.mark.parametrize(
+    ("scorer", "name", "expected"),
+    [
+        (sk.make_scorer(sk.fbeta_score, beta=2, average="macro"), "fbeta_score", "beta"),
+        (
+            sk.make_scorer(sk.hinge_loss, greater_is_better=False, response_method="decision_function"),
+            "neg_hinge_loss",
+            "hinge",
+        ),
+        (sk.get_scorer("neg_log_loss"), "neg_log_loss", "log"),
+        (
+            sk.make_scorer(lambda y_true, y_pred: float(np.ptp(y_pred)), response_method="predict_proba"),
+            "<lambda>",
+            "own",
+        ),
+    ],
+    ids=["with keywords", "of scores", "of probabilities", "of one's own"],
+)
+def test_a_scorer_gets_what_its_response_method_asks_for(scorer: Any, name: str, expected: str) -> None:
+    """A scorer that `make_scorer` or `get_scorer` gave is a metric; its sign is kept."""
+    ((shown, metric),) = get_metrics([scorer], SINGLE)
+    metric.update(LOGITS[:7], IDS[:7])
+    metric.update(LOGITS[7:], IDS[7:])
+
+    assert shown == name
+    assert metric.compute() == pytest.approx(
+        {
+            "beta": sk.fbeta_score(IDS, LOGITS.argmax(1), beta=2, average="macro"),
+            "hinge": -sk.hinge_loss(IDS, LOGITS),
+            "log": -sk.log_loss(IDS, PROBABILITIES),
+            "own": np.ptp(PROBABILITIES),
+        }[expected],
+        abs=1e-12,
+    )
+
+
+def test_of_two_classes_only_one_of_which_is_there() -> None:
+    """The log loss knows the network's classes, also where the set has one of them."""
+    found = value(sk.log_loss, LOGITS[:, :2], IDS * 0, SINGLE)
+
+    assert found == pytest.approx(sk.log_loss(IDS * 0, POSITIVE, labels=[0, 1]), abs=1e-12)
+
+
+@pytest.mark.parametrize("function", [sk.mean_squared_log_error, sk.mean_gamma_deviance], ids=str)
+def test_predictions_out_of_range_give_nan_and_targets_an_error(function: Any) -> None:
+    """One bad validation does not end a training; targets that can never be measured are answered in words."""
+    below = np.array([-2.0, 1.0, 3.0])
+    above = np.array([1.0, 2.0, 4.0])
+
+    assert math.isnan(LibraryMetric(function)(below, above))
+    with pytest.raises(ArgumentError, match=f"'{function.__name__}' has no value for these targets"):
+        LibraryMetric(function)(above, below)
+
+
+def test_a_function_that_needs_more_is_answered() -> None:
+    """A parameter without a default is asked for by name, with the line that fills it in."""
+    with pytest.raises(ArgumentError, match="'fbeta_score' has no usual value for beta") as error:
+        LibraryMetric(sk.fbeta_score)
+
+    assert "functools.partial(fbeta_score, beta=...)" in error.value.do
+
+
+def test_probabilities_of_half_precision_sum_to_one() -> None:
+    """Outputs of bfloat16 are read in float32: scikit-learn wants rows that sum to 1."""
+    logits = torch.from_numpy(LOGITS).bfloat16()
+    metric = LibraryMetric(sk.roc_auc_score, SINGLE)
+
+    metric.update(logits, torch.from_numpy(IDS))
+
+    expected = sk.roc_auc_score(IDS, softmax(logits.double().numpy(), 1), multi_class="ovr")
+    assert metric.compute() == pytest.approx(expected, abs=1e-6)
+
+
+def test_several_columns_of_a_correlation_are_averaged() -> None:
+    """Scipy's correlations take one column at a time."""
+    targets = LOGITS[:, ::-1].copy()
+
+    expected = np.mean([stats.pearsonr(*columns).statistic for columns in zip(targets.T, LOGITS.T, strict=True)])
+    assert value(stats.pearsonr, LOGITS, targets, REGRESSION) == pytest.approx(expected, abs=1e-12)
+
+
+def test_a_scorer_of_an_object_without_a_signature() -> None:
+    """What does not tell its parameters is called with targets and predictions all the same."""
+    metric = LibraryMetric(sk.make_scorer(max), SINGLE)
+
+    assert metric.name == "max"
+    assert metric(LOGITS[:1], IDS[:1]) == max(IDS[0], LOGITS[0].argmax())

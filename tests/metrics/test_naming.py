@@ -14,9 +14,10 @@ from torch import Tensor, nn
 
 from keraslike.errors import ArgumentError
 from keraslike.losses import CrossEntropy
-from keraslike.metrics import REGISTRY, Accuracy, MetricWrapper, get_metrics
+from keraslike.metrics import REGISTRY, Accuracy, MetricWrapper, RowMetric, get_metrics, metric_names
+from keraslike.metrics.kinds import LABELS, MORE, TWO
 
-SINGLE, REGRESSION = "single_label_classification", "regression"
+SINGLE, MULTI, REGRESSION = "single_label_classification", "multi_label_classification", "regression"
 
 
 def share_of_zeros(y_pred: Tensor, y_true: Tensor) -> Tensor:
@@ -27,7 +28,8 @@ def share_of_zeros(y_pred: Tensor, y_true: Tensor) -> Tensor:
 @pytest.mark.parametrize("name", REGISTRY)
 def test_a_registered_name_keeps_its_spelling(name: str) -> None:
     """The metric is shown as it was typed, and knows the problem type."""
-    problem_type = SINGLE if REGISTRY[name].is_of_classes else REGRESSION
+    suits = REGISTRY[name]().suits
+    problem_type = SINGLE if TWO in suits or MORE in suits else MULTI if LABELS in suits else REGRESSION
 
     ((shown, metric),) = get_metrics([name], problem_type)
 
@@ -49,7 +51,7 @@ def test_a_registered_name_keeps_its_spelling(name: str) -> None:
 )
 def test_library_functions(given: object, shown: str, function: object) -> None:
     """scikit-learn's and scipy's functions are taken by name or themselves, alone or with a name."""
-    ((name, metric),) = get_metrics([given], SINGLE)
+    ((name, metric),) = get_metrics([given])
 
     assert (name, metric.function) == (shown, function)
 
@@ -242,7 +244,24 @@ def test_what_is_not_understood_is_answered(given: object, what: str, do: str) -
     assert do in error.value.do
 
 
-def test_a_metric_of_classes_is_refused_for_regression() -> None:
-    """What cannot mean anything is an error before training starts."""
-    with pytest.raises(ArgumentError, match="'f1_macro' compares classes"):
-        get_metrics(["f1"], REGRESSION)
+def same(predictions: list[str], references: list[str]) -> float:
+    """Stands for a user's metric of rows."""
+    return float(predictions == references)
+
+
+@pytest.mark.parametrize("given", [same, RowMetric("same", same), "exact_match", "Exact_Match", ("em", same)], ids=str)
+def test_metrics_of_rows(given: object) -> None:
+    """A function that names predictions and references, an object of it, and a registered name are of rows."""
+    ((_, metric),) = get_metrics([given])
+
+    assert isinstance(metric, RowMetric)
+    assert list(metric.values(["a"], ["a"]).values()) in ([1.0], [100.0])
+
+
+def test_names_are_listed_once() -> None:
+    """Every name stands for one metric, ours first."""
+    names = metric_names()
+
+    assert names[0] == "accuracy"
+    assert len(names) == len(set(names))
+    assert {"f1_macro", "roc_auc_ovr", "log_loss", "AUROC", "kendalltau"} <= set(names)

@@ -1,0 +1,76 @@
+"""`TorchObject`: an object of torchmetrics for classification, which is given probabilities."""
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from keraslike.metrics.base import as_tensor
+from keraslike.metrics.reading import REGRESSION, SINGLE_LABEL, is_counted, probabilities, read
+from keraslike.metrics.shown import name_in_logs
+
+
+class TorchObject(nn.Module):
+    """An object of torchmetrics that compares classes, fed with rows of probabilities.
+
+    torchmetrics takes numbers from 0 to 1 for probabilities and others for logits, batch by batch: of logits the value
+    would depend on how they are cut. Rows whose target is -100 are left out, and an object for two classes gets the
+    second's probability. Its state is its own.
+
+    Args:
+        metric: the object.
+        problem_type: as in `Metric`.
+
+    Example:
+        >>> import torch
+        >>> from torchmetrics.classification import BinaryAccuracy
+        >>> metric = TorchObject(BinaryAccuracy())
+        >>> metric(torch.tensor([[2.0, 1.0], [0.0, 1.0]]), torch.tensor([0, 1]))
+        tensor(1.)
+    """
+
+    def __init__(self, metric: Any, problem_type: str | None = None) -> None:
+        super().__init__()
+        self.metric = metric
+        self.problem_type = problem_type
+        self.__name__ = name_in_logs(metric)
+        self._is_binary = type(metric).__name__.startswith("Binary")
+
+    def forward(self, y_pred: Any, y_true: Any) -> Any:
+        """Add a batch, and give the batch's own value; as in `Metric.update`."""
+        return self.metric(*self._rows(y_pred, y_true))
+
+    def update(self, y_pred: Any, y_true: Any) -> None:
+        """Add a batch; as in `Metric.update`."""
+        self.metric.update(*self._rows(y_pred, y_true))
+
+    def compute(self) -> Any:
+        """Give the value over every batch since `reset`."""
+        return self.metric.compute()
+
+    def reset(self) -> None:
+        """Forget every batch."""
+        self.metric.reset()
+
+    def _rows(self, y_pred: Any, y_true: Any) -> tuple[Tensor, Tensor]:
+        reading = read(as_tensor(y_pred, "logits"), as_tensor(y_true, "labels"), self.problem_type)
+        if reading.problem_type == REGRESSION:  # thresholds are the object's own then
+            return reading.logits, reading.targets
+        found, targets = probabilities(reading.logits, reading.problem_type), reading.targets
+        if reading.problem_type == SINGLE_LABEL:
+            counted = is_counted(reading)
+            found, targets = found[counted], targets[counted]
+        return (found[:, 1] if self._is_binary and found.dim() == 2 and found.shape[1] == 2 else found), targets
+
+
+def compares_classes(metric: Any) -> bool:
+    """Tell an object of torchmetrics that takes one row per label, as `TorchObject` gives them.
+
+    Example:
+        >>> from torchmetrics.classification import MulticlassAUROC, MulticlassExactMatch
+        >>> compares_classes(MulticlassAUROC(3)), compares_classes(MulticlassExactMatch(3))
+        (True, False)
+    """
+    module, name = type(metric).__module__, type(metric).__name__
+    is_for_classes = module.startswith("torchmetrics.classification.") and name.startswith(("Binary", "Multi"))
+    is_of_examples = getattr(metric, "multidim_average", "global") != "global" or name == "MulticlassExactMatch"
+    return is_for_classes and not is_of_examples
