@@ -28,11 +28,16 @@ REQUIRED = [
 ]
 
 EXTRAS = {
+    # 11.3: a crafted DDS image could write beyond its buffer before it (CVE-2025-48379).
+    "image": ["pillow>=11.3"],
+    "rouge": ["rouge-score>=0.1.2"],
     "plot": ["matplotlib>=3.8"],  # 3.8: the first with types
     "test": [
         "matplotlib>=3.8",
         "mypy>=1.15",  # 1.15: follow_untyped_imports
+        "pillow>=11.3",
         "polars",
+        "rouge-score>=0.1.2",
         "pyte>=0.8.2",  # reads what the display draws in a terminal
         "pytest>=9",
         "pytest-cov>=7",

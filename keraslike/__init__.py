@@ -21,23 +21,51 @@ if TYPE_CHECKING:
     from keraslike.losses.model import model_loss
     from keraslike.metrics.wrapper import MetricWrapper
     from keraslike.model import Model, load
-    from keraslike.tasks import Task, TextClassification
+    from keraslike.recipes import EvaluateOptions, FitOptions
+    from keraslike.tasks import (
+        AudioClassification,
+        FillMask,
+        ImageClassification,
+        LabelledTask,
+        MultipleChoice,
+        QuestionAnswering,
+        SentenceOrdering,
+        Task,
+        Text2Text,
+        TextClassification,
+        TextGeneration,
+        TokenClassification,
+        TransformerTask,
+    )
     from keraslike.tracking.history import History
     from keraslike.tracking.progress import Progress
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "AudioClassification",
+    "EvaluateOptions",
     "Experiment",
+    "FillMask",
+    "FitOptions",
     "History",
+    "ImageClassification",
+    "LabelledTask",
     "MetricWrapper",
     "Model",
     "ModelBundle",
     "ModelWrapper",
+    "MultipleChoice",
     "Progress",
+    "QuestionAnswering",
+    "SentenceOrdering",
     "Task",
+    "Text2Text",
     "TextClassification",
+    "TextGeneration",
+    "TokenClassification",
     "TransformerCollator",
+    "TransformerTask",
     "__version__",
     "errors",
     "load",
@@ -45,16 +73,29 @@ __all__ = [
 ]
 
 _HOMES = {
+    "AudioClassification": "keraslike.tasks",
+    "EvaluateOptions": "keraslike.recipes",
     "Experiment": "keraslike.bundle",
+    "FillMask": "keraslike.tasks",
+    "FitOptions": "keraslike.recipes",
     "History": "keraslike.tracking.history",
+    "ImageClassification": "keraslike.tasks",
+    "LabelledTask": "keraslike.tasks",
     "MetricWrapper": "keraslike.metrics.wrapper",
     "Model": "keraslike.model",
     "ModelBundle": "keraslike.bundle",
     "ModelWrapper": "keraslike.engine.forward",
+    "MultipleChoice": "keraslike.tasks",
     "Progress": "keraslike.tracking.progress",
+    "QuestionAnswering": "keraslike.tasks",
+    "SentenceOrdering": "keraslike.tasks",
     "Task": "keraslike.tasks",
+    "Text2Text": "keraslike.tasks",
     "TextClassification": "keraslike.tasks",
+    "TextGeneration": "keraslike.tasks",
+    "TokenClassification": "keraslike.tasks",
     "TransformerCollator": "keraslike.data.loader",
+    "TransformerTask": "keraslike.tasks",
     "load": "keraslike.model",
     "model_loss": "keraslike.losses.model",
 }

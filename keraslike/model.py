@@ -187,9 +187,9 @@ class Model(SavingVerbs):
         chosen: dict[str, Any] = {"epochs": epochs, "micro_batch_size": micro_batch_size}
         chosen |= {"learning_rate": learning_rate, "class_weight": class_weight}
         check_numbers({**chosen, "batch_size": batch_size, "seed": seed, **options})
-        seed = draw_seed() if seed is None else seed
+        seed = draw_seed() if seed is None else int(seed)
         with seeded(seed):
-            data = (x, y, validation_data, validation_split, batch_size, seed)
+            data = (x, y, validation_data, validation_split, int(batch_size), seed)
             if self.task is None:
                 batches, valid_batches = plain_batches(*data, network=self.network, options=dict(options))
             else:
@@ -225,7 +225,7 @@ class Model(SavingVerbs):
         chosen: dict[str, Any] = {"epochs": epochs, "micro_batch_size": micro_batch_size}
         chosen |= {"learning_rate": learning_rate, "class_weight": class_weight}
         check_numbers({**chosen, "seed": seed, **options})
-        seed = draw_seed() if seed is None else seed
+        seed = draw_seed() if seed is None else int(seed)
         callbacks = check_callbacks(
             callbacks, self.metrics_names, valid_generator is not None, has_further=self.may_name_scalars
         )
@@ -290,7 +290,7 @@ class Model(SavingVerbs):
         if self.task is not None:
             check_options(options, (), "predict", parameters_of(Model.predict))
             return self._predict_rows(x, batch_size, verbose)
-        batches = prediction_batches(x, batch_size=batch_size or 32, network=self.network)
+        batches = prediction_batches(x, batch_size=batch_size, network=self.network)
         return self.predict_generator(batches, verbose=verbose, **options)
 
 

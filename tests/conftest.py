@@ -12,7 +12,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.tiny import make_tiny_bert, make_tiny_distilbert, make_tiny_gpt2, make_tiny_roberta, texts_with_labels
+from tests.tiny import (
+    make_tiny_bart,
+    make_tiny_bert,
+    make_tiny_distilbert,
+    make_tiny_gpt2,
+    make_tiny_roberta,
+    make_tiny_t5,
+    make_tiny_vit,
+    make_tiny_wav2vec2,
+    texts_with_labels,
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -55,3 +65,33 @@ def tiny_roberta(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_gpt2(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with a GPT-2 body; its tokenizer has no padding token, as GPT-2's own."""
     return make_tiny_gpt2(tmp_path_factory.mktemp("models") / "tiny-gpt2")
+
+
+@pytest.fixture(scope="session")
+def tiny_t5(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with a T5, its decoder's head tied to the embeddings; its tokenizer ends every text."""
+    return make_tiny_t5(tmp_path_factory.mktemp("models") / "tiny-t5")
+
+
+@pytest.fixture(scope="session")
+def tiny_bart(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with a BART, as `tiny_t5`; it has a bias beside the logits, and learned positions."""
+    return make_tiny_bart(tmp_path_factory.mktemp("models") / "tiny-bart")
+
+
+@pytest.fixture(scope="session")
+def tiny_vit(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with a ViT body for images of 16 x 16; it has no head and no image processor."""
+    return make_tiny_vit(tmp_path_factory.mktemp("models") / "tiny-vit")
+
+
+@pytest.fixture(scope="session")
+def tiny_wav2vec2(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with a wav2vec 2.0 body that padding would disturb; it has no head and no feature extractor."""
+    return make_tiny_wav2vec2(tmp_path_factory.mktemp("models") / "tiny-wav2vec2")
+
+
+@pytest.fixture(scope="session")
+def tiny_wav2vec2_masked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with a wav2vec 2.0 body whose attention mask hides padding, as `tiny_wav2vec2`."""
+    return make_tiny_wav2vec2(tmp_path_factory.mktemp("models") / "tiny-wav2vec2-masked", norm="layer")

@@ -86,6 +86,72 @@ def make_tiny_gpt2(folder: Path) -> Path:
     return save(GPT2Model, config, tokenizer, folder)
 
 
+def make_tiny_t5(folder: Path) -> Path:
+    """Save a T5, encoder and decoder, and its tokenizer in `folder`, and give it back."""
+    from transformers import T5Config, T5ForConditionalGeneration
+
+    tokenizer = make_sequence_tokenizer()
+    ids = {"pad_token_id": tokenizer.pad_token_id, "eos_token_id": tokenizer.eos_token_id}
+    sizes = {"d_model": 32, "d_kv": 16, "d_ff": 64, "num_layers": 2, "num_heads": 2}
+    config = T5Config(vocab_size=len(tokenizer), decoder_start_token_id=tokenizer.pad_token_id, **ids, **sizes)
+    return save(T5ForConditionalGeneration, config, tokenizer, folder)
+
+
+def make_tiny_bart(folder: Path) -> Path:
+    """Save a BART, encoder and decoder, and its tokenizer in `folder`, and give it back."""
+    from transformers import BartConfig, BartForConditionalGeneration
+
+    tokenizer = make_sequence_tokenizer()
+    ids = {"pad_token_id": tokenizer.pad_token_id, "eos_token_id": tokenizer.eos_token_id, "bos_token_id": None}
+    layers = {f"{side}_{what}": 2 for side in ("encoder", "decoder") for what in ("layers", "attention_heads")}
+    sizes = {"d_model": 32, "encoder_ffn_dim": 64, "decoder_ffn_dim": 64, "max_position_embeddings": MAX_LENGTH}
+    start = {"decoder_start_token_id": tokenizer.eos_token_id, "forced_eos_token_id": None}
+    config = BartConfig(vocab_size=len(tokenizer), **start, **ids, **layers, **sizes)
+    return save(BartForConditionalGeneration, config, tokenizer, folder)
+
+
+def make_sequence_tokenizer() -> Any:
+    """Make a tokenizer that ends every text, as those of T5 do."""
+    from tokenizers.processors import TemplateProcessing
+    from transformers import PreTrainedTokenizerFast
+
+    backend = make_word_pieces("<unk>", ["<pad>", "</s>", "<unk>"])
+    end = ("</s>", backend.token_to_id("</s>"))
+    backend.post_processor = TemplateProcessing(single="$A </s>", special_tokens=[end])
+    return PreTrainedTokenizerFast(
+        tokenizer_object=backend,
+        model_max_length=MAX_LENGTH,
+        model_input_names=["input_ids", "attention_mask"],
+        eos_token="</s>",
+        pad_token="<pad>",
+        unk_token="<unk>",
+    )
+
+
+def make_tiny_vit(folder: Path) -> Path:
+    """Save a ViT body for images of 16 x 16 in `folder`, without a processor, and give it back."""
+    from transformers import ViTConfig, ViTModel
+
+    config = ViTConfig(image_size=16, patch_size=4, initializer_range=0.2, **WIDTH)  # 0.02 leaves it slow to start
+    return save(ViTModel, config, None, folder)
+
+
+def make_tiny_wav2vec2(folder: Path, norm: str = "group") -> Path:
+    """Save a wav2vec 2.0 body, a frame for 80 samples, in `folder`, without a processor, and give it back.
+
+    Args:
+        folder: where.
+        norm: "group", by which padding changes what is heard, or "layer", by which an attention mask hides it.
+    """
+    from transformers import Wav2Vec2Config, Wav2Vec2Model
+
+    convolutions = {"conv_dim": (16, 16, 16), "conv_kernel": (10, 4, 4), "conv_stride": (5, 4, 4)}
+    positions = {"num_conv_pos_embeddings": 16, "num_conv_pos_embedding_groups": 4}
+    sizes = {"classifier_proj_size": 16, "num_feat_extract_layers": 3, **convolutions, **positions, **WIDTH}
+    config = Wav2Vec2Config(feat_extract_norm=norm, do_stable_layer_norm=norm == "layer", **sizes)
+    return save(Wav2Vec2Model, config, None, folder)
+
+
 def make_tokenizer(cls: str, sep: str, pad: str, unknown: str, mask: str, second_segment: int | None = None) -> Any:
     """Train a tokenizer that frames texts and pairs by `cls` and `sep`, as BERT's does."""
     from tokenizers.processors import TemplateProcessing
@@ -126,12 +192,13 @@ def make_word_pieces(unknown: str, special: list[str]) -> Any:
 
 
 def save(body: Any, config: Any, tokenizer: Any, folder: Path) -> Path:
-    """Draw the body's weights from a fixed seed and save it with its tokenizer."""
+    """Draw the body's weights from a fixed seed and save it with its tokenizer, where it has one."""
     import torch
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         network = body(config)
     network.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    if tokenizer is not None:
+        tokenizer.save_pretrained(folder)
     return folder

@@ -1,6 +1,8 @@
 """Arguments that are misspelt, of another library, or out of range."""
 
 from collections.abc import Collection, Mapping
+from math import isfinite, isnan
+from numbers import Integral, Real
 from typing import Any
 
 from torch.optim import Optimizer
@@ -150,18 +152,30 @@ def check_numbers(counts: Mapping[str, Any]) -> None:
             raise ArgumentError(f"{name}={value!r} is not a count.", "an int of at least 1.", HINTS.get(name))
     for name in SIZES:
         value = counts.get(name)
-        if value is not None and not (isinstance(value, (int, float)) and value >= 0):
-            raise ArgumentError(f"{name}={value!r} is no size.", "a number of at least 0, or None.")
+        if value is not None and not _is_size(value, may_be_infinite=name == "clip_norm"):
+            raise ArgumentError(f"{name}={value!r} is no size.", "a finite number of at least 0, or None.")
     workers = counts.get("workers")
-    if workers is not None and not (_is_count(workers) or (workers == 0 and not isinstance(workers, bool))):
+    if workers is not None and not (_is_whole(workers) and workers >= 0):
         raise ArgumentError(f"workers={workers!r} is not a number of processes.", "an int of at least 0.")
     seed = counts.get("seed")
-    if seed is not None and not (isinstance(seed, int) and 0 <= seed < 2**32):
+    if seed is not None and not (_is_whole(seed) and 0 <= seed < 2**32):
         raise ArgumentError(f"seed={seed!r} is no seed.", "an int from 0 to 4,294,967,295.", "write seed=42.")
 
 
 def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    return _is_whole(value) and bool(value >= 1)
+
+
+def _is_whole(value: Any) -> bool:
+    """Tell a whole number, numpy's too, from a bool, which Python holds for one."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def _is_size(value: Any, *, may_be_infinite: bool) -> bool:
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return False
+    number = float(value)
+    return number >= 0 and (isfinite(number) or (may_be_infinite and not isnan(number)))
 
 
 def check_bound(optimizer: Any, callbacks: Collection[Any]) -> None:

@@ -1,6 +1,7 @@
 """Batches of features: what a task has encoded, padded when it goes through the network."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -69,11 +70,14 @@ class FeatureBatch:
         return iter(self.collate(self.features))
 
     def parts(self, cut: Cut) -> list[Part]:
-        """Cut, then pad; a price sorts by the length of `input_ids`."""
+        """Cut, then pad; a price sorts by length. Features with a `width` go through with those of their own alone."""
         if self.made is not None and self.made[0] == cut:
             return self.made[1]
         lengths = lengths_of(self.features)
-        return [self._part(run, lengths) for run in runs(self.size, lengths, cut)]
+        widths = [int(feature["width"]) for feature in self.features] if "width" in self.features[0] else None
+        if widths is None:
+            return [self._part(run, lengths) for run in runs(self.size, lengths, cut)]
+        return [self._part(run, lengths) for run in runs(self.size, widths, replace(cut, price=0.0))]
 
     def _part(self, run: Run, lengths: list[int] | None) -> Part:
         x, y = self.collate([self.features[place] for place in run])

@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from keraslike.calling import did_you_mean
+from keraslike.data import arrow, files, lists, tables
 from keraslike.data.reading import is_kind, read
 from keraslike.data.rows import Prepare, Rows
 from keraslike.data.values import kind_of, plain_list
 from keraslike.errors import ArgumentError, DataError
+
+READERS = (lists, tables, arrow, files)  # importing them has registered what they read
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,14 @@
 """How the user wants batches loaded: workers, a sampler, and further arguments of torch's `DataLoader`."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from inspect import signature
+from numbers import Integral
 from typing import Any
 
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, RandomSampler, SequentialSampler
 
+from keraslike.calling import did_you_mean
 from keraslike.errors import ArgumentError
 
 Loading = dict[str, Any]
@@ -20,6 +23,12 @@ OF_FIT = {
     "collate_fn": "a task whose collate does it",
 }
 """What a task's batches settle themselves, and where it is said instead."""
+
+OF_WORKERS = ("persistent_workers", "prefetch_factor", "multiprocessing_context")
+"""What a `DataLoader` takes only where there are worker processes."""
+
+USUAL_BATCH_SIZE = 32
+"""The default of `fit`: where it was given, nobody may have meant it."""
 
 
 def loading_of(options: Mapping[str, Any]) -> Loading:
@@ -38,7 +47,7 @@ def loading_of(options: Mapping[str, Any]) -> Loading:
         >>> loading_of({"workers": 2, "dataloader_kwargs": {"drop_last": True}})
         {'drop_last': True, 'num_workers': 2}
     """
-    loading = dict(options.get("dataloader_kwargs") or {})
+    loading = _named(options.get("dataloader_kwargs") or {})
     for name, torch_name in (("workers", "num_workers"), ("sampler", "sampler")):
         value = options.get(name)
         if value is None:
@@ -51,14 +60,52 @@ def loading_of(options: Mapping[str, Any]) -> Loading:
             )
         loading[torch_name] = value
     _check(loading, options)
+    check_workers(loading)
     if not loading.get("num_workers"):
         loading.pop("num_workers", None)
     return loading
 
 
+def _named(given: Any) -> Loading:
+    """Refuse arguments that a `DataLoader` does not have."""
+    known = [name for name in signature(DataLoader.__init__).parameters if name not in ("self", "dataset")]
+    if not isinstance(given, Mapping):
+        raise ArgumentError(
+            f"dataloader_kwargs is {given!r:.80}, a {type(given).__name__}.",
+            "a dict of arguments of torch's DataLoader.",
+            'write dataloader_kwargs={"drop_last": True}.',
+        )
+    for name in given:
+        if name not in known:
+            raise ArgumentError(
+                f"dataloader_kwargs has {name!r}, which torch's DataLoader does not take.",
+                f"one of {', '.join(known)}.",
+                did_you_mean(str(name), known, "leave it out."),
+            )
+    return dict(given)
+
+
+def check_workers(loading: Loading) -> None:
+    """Refuse what only worker processes can do where there are none.
+
+    Raises:
+        ArgumentError: dataloader_kwargs holds such a thing.
+
+    Example:
+        >>> check_workers({"num_workers": 2, "prefetch_factor": 4})
+    """
+    alone = [name for name in OF_WORKERS if loading.get(name) and not loading.get("num_workers")]
+    if alone:
+        raise ArgumentError(
+            f"dataloader_kwargs has {alone[0]!r}, which is for worker processes, but there are none.",
+            "workers= beside it.",
+            f"set workers=2, or leave out {alone[0]!r}.",
+        )
+
+
 def _check(loading: Loading, options: Mapping[str, Any]) -> None:
     workers = loading.get("num_workers", 0)
-    if isinstance(workers, bool) or not isinstance(workers, int) or workers < 0:
+    if isinstance(workers, bool) or not isinstance(workers, Integral) or workers < 0:
         raise ArgumentError(
             f"workers is {workers!r}.", "a number of processes: 0, 1, 2, ...", "leave it out, or set workers=2."
         )
@@ -96,6 +143,30 @@ def refuse_loading(x: Any, loading: Loading) -> None:
         f"{given} only with rows that keraslike makes batches of.",
         f"put it where x is made: DataLoader(..., {name}=...)." if is_loader else "leave it out, or give a list.",
     )
+
+
+def check_beside_loader(x: Any, batch_size: int | None = None, shuffle: bool | None = None) -> None:
+    """Refuse another batch size or order than those of the user's DataLoader, which keeps its own.
+
+    Args:
+        x: what was given; anything but a DataLoader passes.
+        batch_size: what the user says; None, and what the loader has itself, pass.
+        shuffle: likewise.
+
+    Raises:
+        ArgumentError: the loader has another.
+    """
+    if not isinstance(x, DataLoader):
+        return
+    kinds = {RandomSampler: True, SequentialSampler: False}
+    own = {"batch_size": x.batch_size, "shuffle": kinds.get(type(x.sampler))}
+    for name, value in {"batch_size": batch_size, "shuffle": shuffle}.items():
+        if value is not None and value != own[name]:
+            raise ArgumentError(
+                f"x is a DataLoader, which is read as it comes, and {name}={value!r} is given.",
+                f"{name} where the loader is made.",
+                f"write DataLoader(..., {name}={value!r}), or leave it out.",
+            )
 
 
 def check_loading_of_task(loading: Loading) -> None:

@@ -11,7 +11,14 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, default_colla
 
 from keraslike.data.batches import Indices, TensorBatches
 from keraslike.data.loader import LABEL_NAMES, TransformerCollator
-from keraslike.data.loading import Loading, for_measuring, loading_of, refuse_loading
+from keraslike.data.loading import (
+    USUAL_BATCH_SIZE,
+    Loading,
+    check_beside_loader,
+    for_measuring,
+    loading_of,
+    refuse_loading,
+)
 from keraslike.data.nested import count_rows, take
 from keraslike.data.order import EpochOrder
 from keraslike.data.splitting import split_rows
@@ -42,6 +49,7 @@ def plain_batches(
         ArgumentError: what was given cannot be split, weighed or loaded in the way that was asked for.
     """
     _check_arguments(validation_data, validation_split, options)
+    check_beside_loader(x, None if batch_size == USUAL_BATCH_SIZE else batch_size, options.get("shuffle"))
     shuffled = seed if options.get("shuffle", True) else None
     loading, weight = loading_of(options), options.get("sample_weight")
     valid = None
@@ -95,8 +103,12 @@ def evaluation_batches(
     return _column_batches(_columns(x, y, sample_weight, network), batch_size, None, measuring)
 
 
-def prediction_batches(x: Any, *, batch_size: int, network: nn.Module, loading: Loading | None = None) -> Any:
+def prediction_batches(
+    x: Any, *, batch_size: int | None = None, network: nn.Module, loading: Loading | None = None
+) -> Any:
     """Give batches of inputs alone, in the order of the data; a loader or generator of inputs keeps its own."""
+    check_beside_loader(x, batch_size)
+    batch_size = int(batch_size or USUAL_BATCH_SIZE)
     if isinstance(x, Iterator):
         return x
     if isinstance(x, (DataLoader, Dataset)):

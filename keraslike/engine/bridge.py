@@ -26,7 +26,7 @@ from keraslike.engine.loop import Run, train
 from keraslike.engine.measuring import measure
 from keraslike.engine.memory import Undo
 from keraslike.engine.precision import Precision, choose_precision
-from keraslike.engine.savings import checkpoint_gradients
+from keraslike.engine.savings import checkpoint_gradients, is_wanted
 from keraslike.engine.step import Cutting, Step
 from keraslike.engine.transfer import sender
 from keraslike.losses import as_loss
@@ -81,7 +81,7 @@ class Engine(Bookkeeping):
         place = next((parameter.device for parameter in network.parameters()), torch.device("cpu"))
         is_transformer = any(hasattr(module, "save_pretrained") for module in network.modules())
         self.precision = choose_precision(precision, place, network, is_transformer=is_transformer)
-        if gradient_checkpointing:
+        if is_wanted(gradient_checkpointing):
             checkpoint_gradients(network)
 
     # What the loop asks for

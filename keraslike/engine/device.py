@@ -29,7 +29,7 @@ def choose_device(device: Any, network: nn.Module) -> Any:
         'cpu'
     """
     if not isinstance(device, str) or device != "auto":
-        _check(device)
+        check_device(device)
         return list(device) if isinstance(device, tuple) else device
     standing = {tensor.device for tensor in (*network.parameters(), *network.buffers())}
     elsewhere = [place for place in standing if place.type != "cpu"]
@@ -90,11 +90,24 @@ def _accelerator() -> torch.device | None:
     return torch.accelerator.current_accelerator(check_available=True)
 
 
-def _check(device: Any) -> None:
-    """Refuse a device that does not exist, before a network is moved to it."""
+def check_device(device: Any) -> None:
+    """Refuse what is no device of this machine; None, and lists of devices, are as in `choose_device`.
+
+    Raises:
+        ArgumentError: it is not there, it is no device, or it is "meta", where numbers have no place.
+
+    Example:
+        >>> check_device("cpu")
+    """
     if isinstance(device, (list, tuple)) and device:
         for one in device:
-            _check(one)
+            check_device(one)
+    elif not isinstance(device, bool) and str(device).startswith("meta"):
+        raise ArgumentError(
+            f"the device {str(device)!r} keeps shapes without numbers, so nothing can be computed there.",
+            f'"auto", or one of {", ".join(available_devices())}.',
+            'write device="auto".',
+        )
     elif device is not None and not _is_there(device):
         accelerator = _accelerator()
         raise ArgumentError(
@@ -117,6 +130,6 @@ def _is_there(device: Any) -> bool:
         wanted = torch.device(device)
     except RuntimeError:  # no word of torch's
         return False
-    return wanted.type in ("cpu", "meta") or any(
+    return wanted.type == "cpu" or any(
         accelerator.type == wanted.type and wanted.index in (None, accelerator.index) for accelerator in accelerators
     )

@@ -1,15 +1,16 @@
 """Measures batches without learning from them; where memory runs out, a batch goes through in smaller parts."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
 from torch import Tensor
 
-from keraslike.data.batches import Batch
+from keraslike.data.batches import Batch, Part
 from keraslike.data.cutting import WHOLE, Cut
 from keraslike.data.nested import leaves
 from keraslike.engine import gradients
-from keraslike.engine.gradients import Learned, Network
+from keraslike.engine.gradients import Count, Learned, Network, Prepared
 from keraslike.engine.joining import detached, joined
 from keraslike.engine.memory import halved, is_out_of_memory
 from keraslike.engine.shapes import matched
@@ -55,7 +56,8 @@ def measure(model: Measured, batch: Batch) -> Learned:
     def go(cut: Cut) -> Learned:
         prepared = gradients.prepare(model, 1, batch, cut)
         if len(prepared.parts) > 1 and _needs_whole(model):
-            return _measured_whole(model, batch, [model.forward_pass(part.x) for part in prepared.parts])
+            outputs = [model.forward_pass(part.x) for part in prepared.parts]
+            return _measured_whole(model, batch, joined(outputs, [part.index for part in prepared.parts], 0), outputs)
         terms, outputs = [], []
         for part, count in zip(prepared.parts, prepared.counts, strict=True):
             output = model.forward_pass(part.x)
@@ -80,10 +82,10 @@ def _needs_whole(model: Measured) -> bool:
     return model.has_own_loss or not loss.counts_items
 
 
-def _measured_whole(model: Measured, batch: Batch, outputs: list[Any]) -> Learned:
+def _measured_whole(model: Measured, batch: Batch, output: Any, outputs: list[Any]) -> Learned:
     """Give the loss of a batch that went through in parts, where it cannot be put together from the parts' losses."""
     prepared = gradients.prepare(model, 1, batch, WHOLE)
-    (part,), (count,) = prepared.parts, prepared.counts
+    part, count = _as_one(prepared)
     if any(leaf.ndim == 0 for leaf in leaves(outputs[0]) if isinstance(leaf, Tensor)):
         raise OutOfMemoryError(
             f"memory ran out with a batch of {batch.size}, and its outputs hold a number for all of it, which its "
@@ -91,10 +93,21 @@ def _measured_whole(model: Measured, batch: Batch, outputs: list[Any]) -> Learne
             "a batch that fits into memory.",
             f"set batch_size={max(batch.size // 2, 1)}.",
         )
-    output = joined(outputs, [None] * len(outputs), 0)
     part.y = matched(output, part.y)
     term = gradients.loss_of(model, output, part, count, None if part.weight is None else 1)
-    return gradients.learned_of(model, prepared, [term], [output])
+    return gradients.learned_of(model, replace(prepared, parts=[part], counts=[count]), [term], [output])
+
+
+def _as_one(prepared: Prepared) -> tuple[Part, Count]:
+    """Give a batch as one part, also where its examples cannot go through the network together."""
+    parts, count = prepared.parts, sum(prepared.counts)
+    if len(parts) == 1:
+        return parts[0], count
+    places = [part.index for part in parts]
+    x, y = (joined(column, places, fill) for column, fill in (([p.x for p in parts], 0), ([p.y for p in parts], -100)))
+    weights = [part.weight for part in parts]
+    weight = None if weights[0] is None else joined(weights, places, 0)
+    return Part(x, y, prepared.batch.size, weight=weight), count
 
 
 def outputs_of(model: Limited, batch: Batch, forward: Callable[[Any], Any]) -> Any:

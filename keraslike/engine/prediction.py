@@ -15,6 +15,7 @@ from keraslike.data.nested import leaves
 from keraslike.engine.joining import by_feature
 from keraslike.engine.measuring import Limited, outputs_of
 from keraslike.engine.precision import Precision
+from keraslike.errors import DataError
 
 
 class Predictor(Limited, Protocol):
@@ -131,6 +132,8 @@ def predict_as_poutyne(
 
     found = predictions(model, generator, forward, callbacks, steps, as_given)
     outputs = [_given(output, convert_to_numpy) for output in found]
+    if not outputs and concatenate_returns:
+        raise DataError("there is nothing to predict: x gave no batch.", "at least one batch.", "check how x was made.")
     columns = [outputs, truths] if return_ground_truth else [outputs]
     returned = [_concat(column) if concatenate_returns else column for column in columns]
     return tuple(returned) if return_ground_truth else returned[0]

@@ -4,10 +4,30 @@ import inspect
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 from torch import nn
 
 from keraslike.engine.forward import ModelWrapper
 from keraslike.errors import ArgumentError
+
+
+def is_wanted(gradient_checkpointing: Any) -> bool:
+    """Give the argument of that name as a bool.
+
+    Raises:
+        ArgumentError: it is none.
+
+    Example:
+        >>> is_wanted(True)
+        True
+    """
+    if not isinstance(gradient_checkpointing, (bool, np.bool_)):
+        raise ArgumentError(
+            f"gradient_checkpointing={gradient_checkpointing!r} was given.",
+            "True or False.",
+            "write gradient_checkpointing=True.",
+        )
+    return bool(gradient_checkpointing)
 
 
 def checkpoint_gradients(network: nn.Module) -> None:

@@ -133,7 +133,7 @@ def set_rate_and_decay(optimizer: Optimizer, learning_rate: float | None, weight
     """
     for group in optimizer.param_groups:
         if learning_rate is not None:
-            group["lr"] = learning_rate
+            group["lr"] = float(learning_rate)  # numpy's float32 is none that torch's fused steps take
             group.pop("initial_lr", None)
         if weight_decay is not None and group.get("weight_decay"):
             group["weight_decay"] = weight_decay

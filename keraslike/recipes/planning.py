@@ -5,6 +5,7 @@ from typing import Any
 
 from poutyne import CallbackList
 
+from keraslike.data.values import plain
 from keraslike.engine.bridge import schedules_the_rate
 from keraslike.engine.loop import Run
 from keraslike.engine.step import Cutting
@@ -42,13 +43,13 @@ def plan_run(
         ArgumentError: an argument does not fit.
         DataError: there is no batch.
     """
-    initial_epoch = options.get("initial_epoch", 1)
-    last_epoch = initial_epoch + recipe.epochs - 1 if epochs is None else epochs
-    steps = options.get("steps_per_epoch") or _length(batches)
+    initial_epoch = int(options.get("initial_epoch", 1))
+    last_epoch = initial_epoch + recipe.epochs - 1 if epochs is None else int(epochs)
+    steps = plain(options.get("steps_per_epoch")) or _length(batches)
     _require_batches(steps)
-    validation_steps = options.get("validation_steps") or _length(valid_batches)
+    validation_steps = plain(options.get("validation_steps")) or _length(valid_batches)
     if valid_batches is not None and validation_steps is None:
-        validation_steps = options.get("steps_per_epoch")
+        validation_steps = plain(options.get("steps_per_epoch"))
     per_step = batches_per_step(options)
     epochs_to_run = max(last_epoch - initial_epoch + 1, 0)
     updates = None if steps is None else -(-steps // per_step) * epochs_to_run

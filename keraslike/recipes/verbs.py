@@ -6,6 +6,8 @@ from typing import Any
 
 from torch.utils.data import DataLoader
 
+from keraslike.data.loading import loading_of
+from keraslike.data.values import plain
 from keraslike.engine.device import described
 from keraslike.engine.display import Displayed, close, display, say
 from keraslike.errors import ArgumentError
@@ -37,6 +39,10 @@ class TrainingVerbs(Displayed):
         lines = [f"Training on {described(self.device)}, chosen by itself, with seed {seed}."] if is_chosen else []
         return [*lines, *self._precision_notes()]
 
+    def _remarks(self, shown: list[Any]) -> list[Any]:
+        """Give the callback that says on the display what there is to remark after an epoch; none by default."""
+        return []
+
     def _precision_notes(self) -> list[str]:
         """Give the line that says what is worth knowing of the precision."""
         return [] if self.precision.note is None else [f"{self.precision.name}: {self.precision.note}"]
@@ -54,7 +60,7 @@ class TrainingVerbs(Displayed):
     ) -> History:
         """Train on a torch Dataset of pairs `(x, y)`, as Poutyne does; further arguments as in `fit_generator`."""
         arguments: dict[str, Any] = {"batch_size": batch_size, "num_workers": num_workers, "collate_fn": collate_fn}
-        arguments |= dataloader_kwargs or {}
+        arguments |= loading_of({"workers": num_workers, "dataloader_kwargs": dataloader_kwargs})
         train = DataLoader(train_dataset, **{"shuffle": True, **arguments})
         valid = None if valid_dataset is None else DataLoader(valid_dataset, **arguments)
         history: History = self.fit_generator(train, valid, **options)
@@ -81,9 +87,9 @@ class TrainingVerbs(Displayed):
             raise ArgumentError("Impossible to fit without a loss.", "a loss.", 'give loss_function="cross_entropy".')
         check_steps(self.optimizer)
         shown = display(verbose, options.get("progress_options"))
-        history = History(seed=seed)
+        history, micro_batch_size = History(seed=seed), plain(micro_batch_size)
         cutting = plan_cutting(self, micro_batch_size, lambda line: say(shown, [line]))
-        both, listed = (batches, valid_batches), [*shown, *(callbacks or [])]
+        both, listed = (batches, valid_batches), [*shown, *self._remarks(shown), *(callbacks or [])]
         before = len(self.history)
         run = plan_run(*both, listed, history, self._recipe, epochs, cutting, options, epochs_before=before)
         self.training_loss = weighted_loss(self, class_weight, batches, getattr(self, "labels", None))

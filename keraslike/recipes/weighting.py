@@ -55,7 +55,8 @@ def weighted_loss(model: Weighable, class_weight: Any, batches: Iterable[Any], l
             "a list or dict of weights for a loader, generator, stream or sampler.",
             "write class_weight={label: weight, ...}.",
         )
-    targets = torch.cat([part.y for batch in batches for part in batch.parts(WHOLE)]) if is_own else _NONE
+    wholes = [part.y for batch in batches for part in batch.parts(WHOLE)] if is_own else [_NONE]
+    targets = torch.cat([y if y.is_floating_point() else y.flatten() for y in wholes])  # tokens: as wide as their batch
     classes = len(labels) if labels is not None else _outputs(model, batches) if is_own else _named(class_weight)
     weights = class_weights(class_weight, targets, labels, classes, getattr(loss, "problem_type", None))
     if not weights.any():

@@ -29,7 +29,8 @@ class Task:
 
     A *row* is what the user gave, a dict with `text`, `text_pair`, `target` or the user's own columns. A *feature* is
     what a row became for the network: a dict of unpadded sequences of integers, with its row number under `row`. Its
-    length is that of `input_ids`, or what it says itself under `length`.
+    length is that of `input_ids`, or what it says itself under `length`. One that must not be padded says its `width`,
+    and goes through the network only with others of that width, however a batch is cut.
 
     Attributes:
         name: the word that stands for the task in `Model(..., task=name)`.
@@ -68,6 +69,10 @@ class Task:
     def sets(self, x: Any) -> Mapping[str, Any]:
         """Give the parts of x that `evaluate` measures one by one, by name; none where x is one set."""
         return {}
+
+    def own_labels(self, targets: Sequence[Any]) -> Sequence[Any]:
+        """Give the targets in a loader's tensors as `read` would; by default as they are."""
+        return targets
 
     @property
     def reads_texts(self) -> bool:
@@ -180,6 +185,11 @@ class Task:
         """Whether `decode` reads the logits of the very forward pass that the loss reads, as `predict_batch` does."""
         return type(self).predict_batch is Task.predict_batch
 
+    @property
+    def draws(self) -> bool:
+        """Whether predicting draws from torch's random state, which then moves on, as sampling from a text does."""
+        return False
+
     def decode(self, outputs: Sequence[Tensor], features: Sequence[Feature]) -> list[Any]:
         """Turn outputs into one result per row, in the order of the rows.
 
@@ -213,6 +223,14 @@ class Task:
     def references(self, rows: Rows) -> Sequence[Any]:
         """Give the truth that metrics of rows hold against what `decode` gives, one for each row: the user's own y."""
         return rows.column("target")
+
+    def remark(self, row: Mapping[str, Any]) -> str | None:
+        """Give one calm line for the screen where an epoch went in a way that the user should know of; None: nothing.
+
+        Args:
+            row: the epoch's row of the history, with what was validated.
+        """
+        return None
 
     def state(self) -> dict[str, Any]:
         """Give all that the task has learned and was told, as plain JSON."""

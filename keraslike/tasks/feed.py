@@ -9,6 +9,7 @@ from torch.utils.data import DataLoader
 from keraslike.data.budget import EXAMPLES, SortedBatches
 from keraslike.data.encoding import Features
 from keraslike.data.features import FeatureBatches, varied
+from keraslike.data.files import FILE_READERS
 from keraslike.data.labels import Labels
 from keraslike.data.loading import Loading, check_loading_of_task
 from keraslike.data.rows import Rows
@@ -102,6 +103,8 @@ class Feed:
         """Note once where `datasets` keeps its copies of files: it is all that is written unasked."""
         if self._has_told_of_cache or not isinstance(x, (str, os.PathLike)) or not os.path.isfile(x):
             return
+        if os.path.splitext(x)[1].lower() not in FILE_READERS:  # a task reads it by itself, without a copy
+            return
         import datasets
 
         self._has_told_of_cache = True
@@ -120,7 +123,7 @@ class Feed:
     def pair(self, data: Any, like: Sequence[Any] | None = None) -> Rows:
         """Read validation data: `(x, y)`, or anything that holds its own targets, of splits the one for validation."""
         is_x_and_y = isinstance(data, tuple) and len(data) == 2 and self.task.has_targets
-        x, y = data if is_x_and_y else (split_of(data, "validation"), None)
+        x, y = data if is_x_and_y else (split_of(self.task.open(data), "validation"), None)
         return self.read(x, y, like=like).as_part("validation")
 
     # Batches
@@ -201,7 +204,7 @@ def rows_for_fit(
             "validation_data and validation_split are both given.", "one of them.", "leave out validation_split."
         )
     if y is None:
-        x, found = as_split(x)
+        x, found = as_split(feed.task.open(x))
         validation_data = found if validation_data is None and not validation_split else validation_data
     rows = feed.read(x, y, learns=True)
     feed.remember(rows)

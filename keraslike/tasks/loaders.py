@@ -90,14 +90,18 @@ class LoaderBatches:
             raise DataError("a batch of the loader has no labels.", "a column named labels.", f"it has {list(data)}.")
         known = getattr(getattr(self.feed.task, "tokenizer", None), "model_input_names", None)
         others = {name: value for name, value in data.items() if name not in (key, "sample_weight")}
-        inputs = {name: value for name, value in others.items() if known is None or name in known}
+        inputs = {
+            name: value
+            for name, value in others.items()
+            if known is None or name in known or name.startswith("decoder_")
+        }
         if key is None or not self.has_target:
             return inputs, None
         values, weight = data[key], data.get("sample_weight")
         labels: Labels | None = getattr(self.feed.task, "labels", None)
         if labels is not None and torch.is_tensor(values) and values.ndim == 1:
             column = next((name for name in (*names, key, "label", "labels") if name in self._decoders), key)
-            values = torch.from_numpy(labels.encode(self._names(column, values)))
+            values = torch.from_numpy(labels.encode(self.feed.task.own_labels(self._names(column, values))))
         return (inputs, values) if weight is None else (inputs, values, weight)
 
     def _names(self, column: str, values: Any) -> Any:

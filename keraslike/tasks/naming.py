@@ -7,11 +7,38 @@ from typing import Any
 from keraslike.calling import did_you_mean
 from keraslike.data.labels import Labels
 from keraslike.errors import ArgumentError
+from keraslike.tasks.audio_classification import AudioClassification
 from keraslike.tasks.base import Task
+from keraslike.tasks.fill_mask import FillMask
+from keraslike.tasks.glue import PARTS, GlueTask
+from keraslike.tasks.image_classification import ImageClassification
 from keraslike.tasks.labelled import LabelledTask
+from keraslike.tasks.multiple_choice import MultipleChoice
+from keraslike.tasks.question_answering import QuestionAnswering
+from keraslike.tasks.sentence_ordering import SentenceOrdering
+from keraslike.tasks.text2text import Text2Text
 from keraslike.tasks.text_classification import TextClassification
+from keraslike.tasks.text_generation import TextGeneration
+from keraslike.tasks.token_classification import TokenClassification
 
-TASKS: dict[str, type[Task]] = {task.name: task for task in (TextClassification,)}
+TASKS: dict[str, type[Task]] = {
+    task.name: task
+    for task in (
+        TextClassification,
+        FillMask,
+        TextGeneration,
+        ImageClassification,
+        AudioClassification,
+        QuestionAnswering,
+        SentenceOrdering,
+        TokenClassification,
+        Text2Text,
+        MultipleChoice,
+    )
+}
+
+GLUE = {f"{GlueTask.name}/{part}": part for part in PARTS}
+"""GLUE's tasks by name: one class, which is told which of them it is."""
 
 
 def as_task(task: Any, labels: Sequence[Any] | None = None) -> Task | None:
@@ -20,7 +47,7 @@ def as_task(task: Any, labels: Sequence[Any] | None = None) -> Task | None:
     An object is copied: what one model learns is not another's.
 
     Args:
-        task: a name of `TASKS`, a class derived from `Task`, an object of one, or None.
+        task: a name of `TASKS` or of `GLUE`, a class derived from `Task`, an object of one, or None.
         labels: the labels, where they are known.
 
     Raises:
@@ -33,6 +60,10 @@ def as_task(task: Any, labels: Sequence[Any] | None = None) -> Task | None:
         raise ArgumentError(f"labels={labels!r} is no list of labels.", "all labels.", 'write labels=["ham", "spam"].')
     if not isinstance(found, LabelledTask):
         raise ArgumentError("labels are given, but there is no task that takes them.", 'task="text-classification".')
+    if isinstance(found, GlueTask):
+        raise ArgumentError(
+            f"labels are given, but {found.name} has its own.", f"{list(found.about.labels)}.", "leave out labels=."
+        )
     found.labels = Labels(labels)
     return found
 
@@ -42,11 +73,14 @@ def _find_task(task: Any) -> Task | None:
         return deepcopy(task)
     if isinstance(task, type) and issubclass(task, Task):
         return task()
+    if isinstance(task, str) and task in GLUE:
+        return GlueTask(GLUE[task])
     if not isinstance(task, str) or task not in TASKS:
+        names = [*TASKS, *GLUE]
         raise ArgumentError(
             f"there is no task {task!r}.",
-            f"one of {', '.join(TASKS)}, or an object of a class derived from keraslike.Task.",
-            did_you_mean(str(task), TASKS),
+            f"one of {', '.join(names)}, or an object of a class derived from keraslike.Task.",
+            did_you_mean(str(task), names),
         )
     return TASKS[task]()
 
@@ -62,7 +96,7 @@ def task_from_state(name: str, state: dict[str, Any], given: Any = None) -> Task
     Raises:
         ArgumentError: the task is not one of ours, and its class is not given.
     """
-    kind = given if given is not None else TASKS.get(name)
+    kind = given if given is not None else GlueTask if name in GLUE else TASKS.get(name)
     if kind is None:
         raise ArgumentError(
             f"the model was saved with a task of your own, {name!r}, whose code is not in the directory.",

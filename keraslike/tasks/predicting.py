@@ -1,6 +1,8 @@
 """The verbs of a model with a task that answer: rows in, the user's own labels out."""
 
+import warnings
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +11,8 @@ from torch import Tensor
 
 from keraslike.data.budget import SortedBatches, token_budget
 from keraslike.data.encoding import Feature
+from keraslike.data.files import FILE_READERS
+from keraslike.data.loading import check_beside_loader
 from keraslike.data.rows import Rows
 from keraslike.data.splits import split_of
 from keraslike.engine.display import display
@@ -61,6 +65,13 @@ class PredictingVerbs(TrainingVerbs):
         Raises:
             NotFittedError: the network is not built yet.
         """
+        task = self._required_task()
+        if not task.decodes_logits:
+            raise ArgumentError(
+                f"the task {task.name!r} answers by more than a pass through the network, so there are no raw scores.",
+                "a task whose answers are read from the logits.",
+                "use predict(x).",
+            )
         outputs, _, is_one = self._outputs(x, batch_size, verbose)
         if is_one:
             return outputs[0].numpy()
@@ -104,9 +115,10 @@ class PredictingVerbs(TrainingVerbs):
         """Give the outputs of all features on the CPU, the features, and whether one single text was given."""
         task, feed = self._required_task(), self._required_feed()
         self._required_blueprint().require()
+        check_beside_loader(x, batch_size)
         is_one = task.is_one(x, has_pairs=bool(feed.has_pairs))
         shown = display(verbose, None)
-        with kept():
+        with nullcontext() if task.draws else kept():
             if is_loader(x):
                 batches: Any = Remembering(LoaderBatches(x, feed, has_target=False))
                 return predict_batches(self, batches, task.predict_batch, shown), batches.features, False
@@ -117,10 +129,11 @@ class PredictingVerbs(TrainingVerbs):
     def _rows_to_predict(self, x: Any, is_one: bool) -> Rows:
         feed = self._required_feed()
         if is_one:
+            _warn_of_file(x)
             return feed.read([x], has_target=False)
         if isinstance(x, Sequence) and not isinstance(x, (str, bytes)) and len(x) == 0:
             raise DataError("there is nothing to predict: x is empty.", "at least one text.", "check how x was made.")
-        x = split_of(x, "test")
+        x = split_of(self._required_task().open(x), "test")
         return feed.read(str(x) if isinstance(x, Path) else x, has_target=False)
 
     def row_keeper(self) -> RowKeeper | None:
@@ -154,3 +167,10 @@ class PredictingVerbs(TrainingVerbs):
         self._required_task()
         assert self._blueprint is not None  # made together with the task
         return self._blueprint
+
+
+def _warn_of_file(text: Any) -> None:
+    """Say that a text which is the name of a file was taken for a text, as every str is here."""
+    if isinstance(text, str) and Path(text).suffix.lower() in FILE_READERS and Path(text).is_file():
+        message = f"predict takes the str {text!r} for a text; predict(pathlib.Path({text!r})) reads the file."
+        warnings.warn(message, UserWarning, stacklevel=5)

@@ -174,7 +174,7 @@ def load_network(auto_class: Any, source: Any, **config: Any) -> Loaded:
     return Loaded(network, fresh)
 
 
-def has_own_head(config: Any, suffix: str) -> bool:
+def has_own_head(config: Any, suffix: str | tuple[str, ...]) -> bool:
     """Tell from a configuration whether the checkpoint was trained for this kind of task.
 
     `config.num_labels` tells nothing: it is 2 where nobody has set it.
@@ -221,6 +221,8 @@ def choose_max_length(wanted: int | None, config: Any, tokenizer: Any) -> int | 
 
 def ensure_pad_token(tokenizer: Any, config: Any) -> None:
     """Let tokenizers without a padding token (GPT-2, Llama) pad with their end token; the mask hides it."""
+    if not hasattr(tokenizer, "pad_token"):
+        return  # a processor of images or sounds
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
     if getattr(config, "pad_token_id", None) is None:

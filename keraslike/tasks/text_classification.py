@@ -48,7 +48,7 @@ class TextClassification(LabelledTask):
 
     name: ClassVar[str] = "text-classification"
     auto_class: ClassVar[str] = "AutoModelForSequenceClassification"
-    head: ClassVar[str] = "ForSequenceClassification"
+    head: ClassVar[str | tuple[str, ...]] = "ForSequenceClassification"
 
     def __init__(
         self, problem_type: str | None = None, labels: Sequence[Any] | None = None, targets: int | None = None

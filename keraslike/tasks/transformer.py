@@ -25,7 +25,7 @@ class TransformerTask(Task):
     """
 
     auto_class: ClassVar[str]
-    head: ClassVar[str]
+    head: ClassVar[str | tuple[str, ...]]
 
     def __init__(self) -> None:
         super().__init__()

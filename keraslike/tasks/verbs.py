@@ -7,17 +7,20 @@ from typing import Any, Self
 
 from torch import nn
 
-from keraslike.data.loading import loading_of, refuse_loading
+from keraslike.data.loading import USUAL_BATCH_SIZE, check_beside_loader, loading_of, refuse_loading
 from keraslike.data.plain import refuse_weights
 from keraslike.data.rows import Rows
 from keraslike.data.streams import is_stream
 from keraslike.data.weights import Weights, as_weights
-from keraslike.engine.device import described
+from keraslike.engine.device import check_device, described
+from keraslike.engine.display import say
 from keraslike.errors import ArgumentError
+from keraslike.tasks.base import Task
 from keraslike.tasks.feed import rows_for_fit
 from keraslike.tasks.loaders import LoaderBatches, StreamBatches, is_loader, rows_of_loader
 from keraslike.tasks.predicting import PredictingVerbs
 from keraslike.tasks.undoing import unchanged_by_errors
+from keraslike.tracking.remarks import Remarks
 
 
 class TaskVerbs(PredictingVerbs):
@@ -26,7 +29,12 @@ class TaskVerbs(PredictingVerbs):
     _assembled_for: str | None
 
     def to(self, device: Any) -> Self:
-        """Move the network, as Poutyne does; before it is built the device is remembered."""
+        """Move the network, as Poutyne does; before it is built the device is remembered.
+
+        Raises:
+            ArgumentError: the device is not there.
+        """
+        check_device(device)
         if "network" not in vars(self):
             self._given["device"] = device
             return self
@@ -52,6 +60,7 @@ class TaskVerbs(PredictingVerbs):
             is_endless = bool(options.get("steps_per_epoch")) and not hasattr(x, "__len__") and not isinstance(x, Path)
             if is_loader(x) or is_stream(x) or is_endless:
                 refuse_beside_batches(x, y=y, validation_split=validation_split or None)
+                check_beside_loader(x, None if batch_size == USUAL_BATCH_SIZE else batch_size, options.get("shuffle"))
                 refuse_weights(x, options.get("sample_weight"))
                 refuse_loading(x, loading_of(options))
                 self._settle(rows_of_loader(feed, x))
@@ -115,6 +124,12 @@ class TaskVerbs(PredictingVerbs):
         known = "; ".join(part for part in (self.task.summary, columns) if part)
         first = f"Training on {self._place()} with seed {seed}{f': {known}' if known else ''}."
         return [first, *self._precision_notes(), *notes]
+
+    def _remarks(self, shown: list[Any]) -> list[Any]:
+        """Let the task remark on an epoch, where it has something to say and somebody reads it."""
+        if self.task is None or not shown or type(self.task).remark is Task.remark:
+            return []
+        return [Remarks(self.task.remark, lambda line: say(shown, [line]))]
 
     def _place(self) -> str:
         """Say where, and in which numbers, where these are not the usual ones."""

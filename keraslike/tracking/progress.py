@@ -25,6 +25,9 @@ class Progress(Callback):
         verbose: as in `Screen`.
         stream: as in `Screen`; None is what `sys.stdout` is when the run begins.
 
+    Attributes:
+        evaluation: what the line of an evaluation begins with; it says which, where there are several.
+
     Raises:
         ArgumentError: `verbose` is not known.
 
@@ -43,6 +46,7 @@ class Progress(Callback):
         super().__init__()  # type: ignore[no-untyped-call]  # untyped_calls_exclude does not reach super()
         self.verbose = verbose
         self.stream = stream
+        self.evaluation = "Evaluation"
         self.screen = Screen(verbose, stream)
         self._pace = Pace("")
         self._training = self._pace
@@ -93,7 +97,7 @@ class Progress(Callback):
     def on_test_begin(self, logs: Mapping[str, Any]) -> None:
         """Start an evaluation's live line."""
         self._open()
-        self._pace = Pace("Evaluation", self._parameter("steps"))
+        self._pace = Pace(self.evaluation, self._parameter("steps"))
 
     def on_test_batch_end(self, batch_number: int, logs: Mapping[str, Any]) -> None:
         """Draw the live line if it is time to."""

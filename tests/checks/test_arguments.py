@@ -4,6 +4,7 @@ import inspect
 import math
 from typing import Any
 
+import numpy as np
 import poutyne
 import pytest
 import torch
@@ -104,12 +105,31 @@ def test_auto_is_a_micro_batch_size():
 
 @pytest.mark.parametrize("name", SIZES)
 def test_sizes(name: str):
-    """A size is a number from 0 on; None stands for the default."""
-    for value in (None, 0, 1, 0.5):
+    """A size is a number from 0 on, numpy's too; None stands for the default."""
+    for value in (None, 0, 1, 0.5, np.float32(0.5), np.int64(1)):
         check_numbers({name: value})
-    for value in (-0.1, math.nan, "0.1", [0.1]):
-        with pytest.raises(ArgumentError, match=f"{name}=.* is no size"):
+    for value in (-0.1, math.nan, "0.1", [0.1], True, -math.inf):
+        with pytest.raises(ArgumentError, match=f"{name}=.* is no size(.|\n)*a finite number of at least 0, or None"):
             check_numbers({name: value})
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_sizes_without_end(name: str):
+    """Only clipping may be at infinity, where it measures the norm and changes nothing."""
+    if name == "clip_norm":
+        check_numbers({name: math.inf})
+        return
+    with pytest.raises(ArgumentError, match=f"{name}=inf is no size"):
+        check_numbers({name: math.inf})
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.int32, np.uint8])
+def test_numpys_counts(kind: Any):
+    """What numpy counts with is a count, a seed and a number of processes; its bools are not."""
+    for name in (*COUNTS, "seed", "workers"):
+        check_numbers({name: kind(3)})
+        with pytest.raises(ArgumentError, match=f"{name}="):
+            check_numbers({name: np.True_})
 
 
 def test_workers():
@@ -125,7 +145,7 @@ def test_seeds():
     """A seed is what every generator takes: 32 bits."""
     for value in (None, 0, 42, 2**32 - 1):
         check_numbers({"seed": value})
-    for value in (-1, 2**32, 1.0, "42"):
+    for value in (-1, 2**32, 1.0, "42", True):
         with pytest.raises(ArgumentError, match=f"seed={value!r} is no seed"):
             check_numbers({"seed": value})
 

@@ -3,7 +3,13 @@
 import pytest
 from torch.utils.data import DataLoader, RandomSampler
 
-from keraslike.data.loading import check_loading_of_task, for_measuring, loading_of, refuse_loading
+from keraslike.data.loading import (
+    check_beside_loader,
+    check_loading_of_task,
+    for_measuring,
+    loading_of,
+    refuse_loading,
+)
 from keraslike.errors import ArgumentError
 
 SAMPLER = RandomSampler(range(3))
@@ -17,6 +23,8 @@ SAMPLER = RandomSampler(range(3))
         ({"dataloader_kwargs": {"num_workers": 0}}, {}),
         ({"workers": 2}, {"num_workers": 2}),
         ({"workers": 2, "dataloader_kwargs": {"num_workers": 2, "timeout": 9}}, {"num_workers": 2, "timeout": 9}),
+        ({"workers": 2, "dataloader_kwargs": {"prefetch_factor": 4}}, {"num_workers": 2, "prefetch_factor": 4}),
+        ({"dataloader_kwargs": {"persistent_workers": False}}, {"persistent_workers": False}),
         ({"sampler": SAMPLER, "shuffle": False}, {"sampler": SAMPLER}),
     ],
 )
@@ -35,6 +43,17 @@ def test_put_together(options, loading):
         ({"sampler": SAMPLER, "dataloader_kwargs": {"sampler": [1]}}, "sampler and .*'sampler'.* differ"),
         ({"sampler": 3}, "sampler is 3, which gives no indices"),
         ({"sampler": SAMPLER, "shuffle": True}, "shuffle=True and sampler="),
+        ({"dataloader_kwargs": {"num_wokers": 1}}, r"'num_wokers', which torch's (.|\n)*did you mean 'num_workers'"),
+        ({"dataloader_kwargs": {3: 1}}, r"has 3, which torch's DataLoader does not take(.|\n)*leave it out"),
+        ({"dataloader_kwargs": ["drop_last"]}, r"is \['drop_last'\], a list(.|\n)*a dict of arguments"),
+        (
+            {"dataloader_kwargs": {"persistent_workers": True}},
+            r"'persistent_workers', which is for (.|\n)*set workers=2",
+        ),
+        (
+            {"workers": 0, "dataloader_kwargs": {"prefetch_factor": 4}},
+            "'prefetch_factor', which is for worker processes",
+        ),
     ],
 )
 def test_contradictions(options, what):
@@ -76,3 +95,27 @@ def test_what_a_task_settles(name):
         check_loading_of_task({"num_workers": 2, name: None})
 
     assert caught.value.do.startswith("use ")
+
+
+@pytest.mark.parametrize(
+    ("x", "given"),
+    [
+        (DataLoader(range(4), batch_size=2), {"batch_size": 2, "shuffle": False}),
+        (DataLoader(range(4), batch_size=2, shuffle=True), {"batch_size": None, "shuffle": True}),
+        ([1, 2], {"batch_size": 3, "shuffle": True}),
+    ],
+)
+def test_what_a_loader_does_anyway(x, given):
+    """What the loader has itself may be said twice; other containers have neither."""
+    check_beside_loader(x, **given)
+
+
+@pytest.mark.parametrize("given", [{"batch_size": 3}, {"shuffle": True}])
+def test_what_a_loader_does_not(given):
+    """Another batch size or order than the loader's is refused, with the place where it is said."""
+    name, value = next(iter(given.items()))
+
+    with pytest.raises(ArgumentError, match=rf"x is a DataLoader, .* {name}={value} is given") as caught:
+        check_beside_loader(DataLoader(range(4), batch_size=2), **given)
+
+    assert caught.value.do == f"write DataLoader(..., {name}={value}), or leave it out."

@@ -17,7 +17,8 @@ X, Y = torch.arange(40.0).reshape(20, 2) / 40, torch.arange(20) % 3
 
 
 def batches_of(x, y=None, validation=None, split=None, seed=4, **options):
-    return plain_batches(x, y, validation, split, 8, seed, network=NETWORK, options=options)
+    batch_size = 32 if isinstance(x, DataLoader) else 8  # a loader has its own
+    return plain_batches(x, y, validation, split, batch_size, seed, network=NETWORK, options=options)
 
 
 def rows_of(batches):

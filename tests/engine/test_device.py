@@ -42,7 +42,7 @@ def test_auto_for_a_network_on_several_devices(monkeypatch):
 
 @pytest.mark.parametrize(
     "device",
-    ["cpu", "cpu:0", "meta", "cuda", "cuda:1", 0, 1, None, "all", ["cuda:0", "cuda:1"], [0, 1], torch.device("cuda:1")],
+    ["cpu", "cpu:0", "cuda", "cuda:1", 0, 1, None, "all", ["cuda:0", "cuda:1"], [0, 1], torch.device("cuda:1")],
 )
 def test_poutynes_words(device, monkeypatch):
     """Everything else means what it means to Poutyne, and is given on as it came."""
@@ -217,3 +217,25 @@ def test_half_precision_on_the_gpu():
 def test_gpus_are_described():
     """The GPU is told by its number and name."""
     assert described("cuda:0") == f"cuda:0 ({torch.cuda.get_device_name(0)})"
+
+
+@pytest.mark.parametrize("device", ["meta", "meta:0", torch.device("meta"), ["meta"]])
+def test_where_no_numbers_are(device):
+    """On "meta" nothing can be computed, which torch says only at the first step."""
+    with pytest.raises(ArgumentError, match=r"the device 'meta.*' keeps shapes without numbers(.|\n)*device=\"auto\""):
+        Model(nn.Linear(1, 1), "sgd", "mse", device=device)
+
+
+@pytest.mark.parametrize("device", ["cuda", 0, "gpu", "meta"])
+def test_moving_to_what_is_not_there(device, monkeypatch):
+    """`model.to` refuses what device= refuses, in the same words."""
+    pretend(monkeypatch, None)
+    model = Model(nn.Linear(1, 1), "sgd", "mse", device="cpu")
+    with pytest.raises(ArgumentError) as expected:
+        Model(nn.Linear(1, 1), "sgd", "mse", device=device)
+
+    with pytest.raises(ArgumentError) as caught:
+        model.to(device)
+
+    assert str(caught.value) == str(expected.value)
+    assert str(model.device) == "cpu"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from datasets import Dataset
 from transformers import logging
 
 FOLDER = Path(__file__).resolve().parents[2] / "examples"
@@ -157,3 +158,47 @@ def test_guide_with_a_file(run, write, tiny_bert):
     printed = run("guide_with_poutyne", "--model", tiny_bert, "--data", path)
 
     assert "'test_tau': " in printed
+
+
+def test_sentence_ordering_offline(run):
+    """A small network puts made-up stories in order; the last line is its row of the table."""
+    printed = run("sentence_ordering")
+
+    loss, accuracy, tau = map(float, printed.splitlines()[-1].split()[1:4])
+    assert printed.splitlines()[-2].split()[:3] == ["loss", "position_accuracy", "tau"]
+    assert loss < 1
+    assert min(accuracy, tau) > 0.8
+
+
+def test_sentence_ordering_with_bodies_and_a_file(run, write, tiny_bert, tiny_distilbert, tiny_roberta):
+    """The guide's columns, several bodies and any setting are taken; the table has a row for each body."""
+    words = ["wonderful", "great", "moving", "boring", "awful"]
+    columns = {f"sentence{number}": [f"a {word} film"] * 50 for number, word in enumerate(words, start=1)}
+    path = write("stories.csv", storyid=list(range(50)), storytitle=["NA"] * 50, **columns)
+    models = [str(folder) for folder in (tiny_bert, tiny_distilbert, tiny_roberta)]
+    settings = ["--epochs", 1, "--learning_rate", 1e-3, "--batch_size", 8, "--seed", 7]
+
+    printed = run("sentence_ordering", "--data", path, "--model", ",".join(models), "--marker", "cls", *settings)
+
+    rows = [line.split() for line in printed.splitlines()[-3:]]
+    assert [row[0] for row in rows] == models
+    assert all(len(row) == 6 for row in rows)
+    assert printed.count("Epoch 1/1") == 3
+    assert "with seed 7: texts of 5 sentences, marked by <s>." in printed
+
+
+def test_sentence_ordering_splits_as_the_guide_does():
+    """The guide's 52,665 stories become 42,132 to train, 7,373 to test and 3,160 to validate."""
+    stories = Dataset.from_dict({"row": range(52_665)})
+
+    train, rest = stories.train_test_split(test_size=0.2, seed=42).values()
+    test, valid = rest.train_test_split(test_size=0.3, seed=42).values()
+
+    splits = "train_test_split(test_size=0.2, seed=42)", "train_test_split(test_size=0.3, seed=42)"
+    assert all(split in (FOLDER / "sentence_ordering.py").read_text("utf-8") for split in splits)
+    assert (len(train), len(test), len(valid)) == (42_132, 7_373, 3_160)
+
+
+def test_sentence_ordering_has_40_lines():
+    """The whole experiment, from the file to the table, fits into 40 lines."""
+    assert (FOLDER / "sentence_ordering.py").read_text("utf-8").count("\n") <= 40

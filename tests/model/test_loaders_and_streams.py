@@ -191,7 +191,11 @@ def test_pairs_are_remembered(way: str, smallest_bert: str):
         model.train_on_batch(rows[:8])
     else:
         stream = datasets.Dataset.from_list(rows).to_iterable_dataset()
-        sources: dict[str, Any] = {"stream": stream, "generator": iter(rows), "loader": DataLoader(Endless())}
+        sources: dict[str, Any] = {
+            "stream": stream,
+            "generator": iter(rows),
+            "loader": DataLoader(Endless(), batch_size=8),
+        }
         model.fit(sources[way], steps_per_epoch=2, batch_size=8, epochs=1, verbose=0)
 
     assert model.predict((TEXTS[0], TEXTS[1])) in ("bad", "good")

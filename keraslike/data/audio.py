@@ -1,0 +1,207 @@
+"""Sounds: whatever the user gave as a sound becomes one channel of floats at the rate that the network hears."""
+
+import io
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from math import gcd
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from keraslike.data.images import is_array
+from keraslike.data.reading import is_kind
+from keraslike.data.values import kind_of
+from keraslike.errors import DataError
+
+Wave = npt.NDArray[np.float32]
+
+MOST_CHANNELS = 8
+"""An array with two dimensions is one sound of some channels where one of them is no larger than this."""
+
+LOUDEST = 16.0
+"""Floats beyond this are no waveform from -1 to 1: what decoders and filters overshoot stays far below."""
+
+
+def is_sound(value: Any) -> bool:
+    """Tell a sound from labels and other values.
+
+    Example:
+        >>> is_sound(np.zeros(16000)), is_sound({"array": [0.0, 0.1], "sampling_rate": 16000}), is_sound("dog.wav")
+        (True, True, True)
+        >>> is_sound("dog"), is_sound([0, 1, 1]), is_sound(0.5)
+        (False, False, False)
+    """
+    if is_array(value):
+        return value.ndim in (1, 2)
+    if isinstance(value, Mapping):
+        return "array" in value or set(value) == {"bytes", "path"}
+    return is_sound_file(value) or hasattr(value, "get_all_samples") or _is_list_of_floats(value)
+
+
+def is_sound_file(value: Any) -> bool:
+    """Tell the path of a WAV file by its ending.
+
+    Example:
+        >>> is_sound_file("dog.wav"), is_sound_file("dog.csv")
+        (True, False)
+    """
+    return isinstance(value, (str, os.PathLike)) and os.fspath(value).lower().endswith((".wav", ".wave"))
+
+
+def is_one_sound(x: Any) -> bool:
+    """Tell a single sound, given to `predict`, from a container of sounds; an array of two dimensions holds many.
+
+    Example:
+        >>> is_one_sound(np.zeros(16000)), is_one_sound(np.zeros((4, 16000))), is_one_sound("dog.wav")
+        (True, False, True)
+    """
+    return x.ndim == 1 if is_array(x) else is_sound(x)
+
+
+def read_sound(value: Any, place: str = "the sound") -> tuple[Wave, int | None]:
+    """Give a sound as one channel of floats from -1 to 1, `(samples,)`, and its rate; None where it does not say one.
+
+    Whole numbers are scaled by their type (int16 by 32,768), several channels are averaged.
+
+    Args:
+        value: an array `(samples,)`, `(channels, samples)` or `(samples, channels)`; a dict of it under "array" and its
+            "sampling_rate" in hertz; a decoder of `datasets`; the path, or the bytes, of a WAV file.
+        place: what a message calls it.
+
+    Raises:
+        DataError: it is no sound, it is empty, or its numbers are none of a waveform.
+
+    Example:
+        >>> wave, rate = read_sound({"array": np.array([0, 16384], dtype="int16"), "sampling_rate": 8000})
+        >>> wave.tolist(), rate
+        ([0.0, 0.5], 8000)
+    """
+    array, rate = _opened(value, place)
+    if array.ndim == 2:
+        array = _averaged(array, place)
+    if array.ndim != 1 or not array.size:
+        raise DataError(
+            f"{place} has the shape {array.shape}.",
+            "one dimension of samples, or two: a few channels and their samples.",
+            "give one array for each sound; leave out empty ones.",
+        )
+    return _scaled(array, place), rate
+
+
+def resample(wave: Wave, rate: int, wanted: int) -> Wave:
+    """Give a sound at another rate.
+
+    Args:
+        wave: `(samples,)`.
+        rate: its samples per second.
+        wanted: those of what is given.
+
+    Returns:
+        `(ceil(samples * wanted / rate),)`; the very same array where the rates are equal.
+
+    Example:
+        >>> len(resample(np.zeros(441, dtype=np.float32), 44100, 16000))
+        160
+    """
+    if rate == wanted:
+        return wave
+    from scipy.signal import resample_poly
+
+    common = gcd(rate, wanted)
+    return np.asarray(resample_poly(wave, wanted // common, rate // common), dtype=np.float32)
+
+
+def _opened(value: Any, place: str) -> tuple[npt.NDArray[Any], int | None]:
+    """Give the numbers of a sound as they are, and its rate."""
+    if hasattr(value, "get_all_samples"):
+        samples = value.get_all_samples()
+        return _as_array(samples.data), int(samples.sample_rate)
+    if isinstance(value, Mapping) and "array" in value:
+        return _as_array(value["array"]), _rate(value.get("sampling_rate"), place)
+    if isinstance(value, Mapping) and "path" in value:
+        value = io.BytesIO(value["bytes"]) if value.get("bytes") else value["path"]
+    if isinstance(value, io.BytesIO) or is_sound_file(value):
+        return _read_wav(value, place)
+    if not is_array(value) and not _is_list_of_floats(value):
+        raise DataError(
+            f"{place} is {value!r:.60}, {kind_of(value)}.",
+            'an array of samples, {"array": ..., "sampling_rate": ...}, or the path of a .wav file.',
+            "decode other files yourself, with soundfile or torchcodec for example, and give the arrays.",
+        )
+    return _as_array(value), None
+
+
+def _rate(rate: Any, place: str) -> int | None:
+    if rate is None:
+        return None
+    if isinstance(rate, bool) or int(rate) != rate or rate < 1:
+        raise DataError(f"{place} has the sampling_rate {rate!r}.", "whole samples per second, such as 16000.")
+    return int(rate)
+
+
+def _read_wav(source: Any, place: str) -> tuple[npt.NDArray[Any], int]:
+    from scipy.io import wavfile
+
+    if not isinstance(source, io.BytesIO) and not os.path.isfile(source):
+        raise DataError(
+            f"{place} is {os.fspath(source)!r}, and there is no such file.",
+            f"the path of a .wav file, seen from {os.getcwd()!r}.",
+            "check the folder and the name, or give whole paths.",
+        )
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", wavfile.WavFileWarning)  # chunks of tags that it passes over
+            rate, array = wavfile.read(source)
+    except (ValueError, EOFError) as error:
+        raise DataError(
+            f"{place} cannot be read: {error}".rstrip(".") + ".",
+            "a WAV file.",
+            "decode other files yourself, with soundfile or torchcodec for example, and give the arrays.",
+        ) from None
+    return array, int(rate)
+
+
+def _averaged(array: npt.NDArray[Any], place: str) -> npt.NDArray[Any]:
+    channels = 0 if array.shape[0] <= array.shape[1] else 1
+    if array.shape[channels] > MOST_CHANNELS:
+        raise DataError(
+            f"{place} has the shape {array.shape}.",
+            f"samples of at most {MOST_CHANNELS} channels, which are averaged.",
+            "give one array for each sound: an array of many has the rows in front.",
+        )
+    if array.dtype.kind == "f" or array.shape[channels] == 1:
+        return np.asarray(array.mean(axis=channels) if array.shape[channels] > 1 else array.take(0, axis=channels))
+    scaled = [_scaled(array.take(channel, axis=channels), place) for channel in range(array.shape[channels])]
+    return np.asarray(np.mean(scaled, axis=0))
+
+
+def _scaled(array: npt.NDArray[Any], place: str) -> Wave:
+    if array.dtype.kind == "i" and array.dtype.itemsize <= 4:
+        return (array / 2.0 ** (8 * array.dtype.itemsize - 1)).astype(np.float32)
+    if array.dtype == np.uint8:  # WAV files of 8 bits have their middle at 128
+        return ((array.astype(np.float32) - 128) / 128).astype(np.float32)
+    largest = float(np.abs(array).max()) if array.dtype.kind == "f" else np.inf
+    if largest <= LOUDEST:
+        return np.asarray(array, dtype=np.float32)
+    raise DataError(
+        f"{place} holds numbers of type {array.dtype}"
+        + (f", the largest {largest:g}." if array.dtype.kind == "f" else "."),
+        "a waveform: floats from -1 to 1, int16 or int32.",
+        _way_out(array, largest),
+    )
+
+
+def _way_out(array: npt.NDArray[Any], largest: float) -> str:
+    if array.dtype.kind != "f":
+        return 'write x.astype("int16") if they are samples of 16 bits.'
+    return "find the rows with NaN or infinity: np.isfinite(x)." if not largest < np.inf else "divide by 32768."
+
+
+def _as_array(value: Any) -> npt.NDArray[Any]:
+    return np.asarray(value.detach().cpu().numpy() if is_kind(value, "torch", "Tensor") else value)
+
+
+def _is_list_of_floats(value: Any) -> bool:
+    return isinstance(value, Sequence) and len(value) > 0 and all(type(number) is float for number in value[:100])

@@ -1,0 +1,172 @@
+"""Reads containers of images or sounds: what a row holds goes through the readers as it is, and stays where it lies."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch.utils.data import Dataset
+
+from keraslike.data.fields import Field, read_fields
+from keraslike.data.reading import is_kind
+from keraslike.data.rows import LazyColumn, Prepare, Rows
+from keraslike.data.splits import is_splits, split_of
+from keraslike.data.values import kind_of
+from keraslike.errors import DataError
+
+IsValue = Callable[[Any], bool]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Whole:
+    """An image or sound that readers hand on as it is, instead of making lists of its numbers.
+
+    Args:
+        value: what the user gave.
+    """
+
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An image or sound that stays in its column on disk until it is asked for.
+
+    Args:
+        column: the column.
+        index: the number of its row.
+    """
+
+    column: LazyColumn
+    index: int
+
+    @property
+    def value(self) -> Any:
+        """What the column holds, read anew each time."""
+        return bare(self.column[self.index])
+
+
+def bare(value: Any) -> Any:
+    """Give what a `Whole` or `Stored` holds; anything else as it is.
+
+    Example:
+        >>> bare(Whole(3)), bare(3)
+        (3, 3)
+    """
+    return value.value if isinstance(value, (Whole, Stored)) else value
+
+
+def held(column: Sequence[Any]) -> Iterator[Whole | Stored]:
+    """Give the values of a column one by one, without reading those that lie on disk.
+
+    Example:
+        >>> [held_one.value for held_one in held([Whole("cat.png"), "dog.png"])]
+        ['cat.png', 'dog.png']
+    """
+    if isinstance(column, LazyColumn):
+        return (Stored(column, index) for index in range(len(column)))
+    return (value if isinstance(value, Whole) else Whole(value) for value in column)
+
+
+def read_media(
+    x: Any,
+    y: Any = None,
+    *,
+    fields: Sequence[Field],
+    is_value: IsValue,
+    text: str | Sequence[str] | None = None,
+    target: str | None = None,
+    prepare: Prepare | None = None,
+    labelled: bool = True,
+) -> Rows:
+    """Give any container of images or sounds as rows; arrays and pictures are not copied, datasets stay on disk.
+
+    Args:
+        x: an array of many; a list of arrays, pictures or paths; pairs of one and its label; dicts of columns, lists of
+            dicts, tables, datasets.
+        y: the targets, where x does not hold them.
+        fields: the input and the target, as in `read_fields`.
+        is_value: tells an image, or a sound, from other values.
+        text: as in `read_fields`.
+        target: as in `read_fields`.
+        prepare: as in `read_fields`; its rows hold what the user gave.
+        labelled: as in `read_fields`.
+
+    Raises:
+        DataError: as in `read_fields`.
+        ArgumentError: as in `read_fields`.
+
+    Example:
+        >>> import numpy as np
+        >>> fields = [Field("image", ("img",)), Field("target", ("label",))]
+        >>> known = {"fields": fields, "is_value": lambda value: np.ndim(value) == 2}
+        >>> rows = read_media({"img": np.zeros((2, 8, 8)), "label": [0, 1]}, **known)
+        >>> rows[1]["image"].value.shape, rows[1]["target"]
+        ((8, 8), 1)
+    """
+    if is_splits(x):
+        x = split_of(x, "train")
+    if y is None and labelled and isinstance(x, tuple) and len(x) == 2 and not is_value(x):
+        x, y = x
+    x, found = _wrapped(x, is_value)
+    y = found if y is None and labelled else y
+    own = None if prepare is None else _Prepared(prepare, is_value)
+    return read_fields(x, y, fields=fields, text=text, target=target, prepare=own, labelled=labelled)
+
+
+def _wrapped(x: Any, is_value: IsValue) -> tuple[Any, Any]:
+    """Give a container whose images or sounds are wrapped, and the targets of rows that are pairs."""
+    if is_kind(x, "torch", "Tensor") or is_kind(x, "numpy", "ndarray"):
+        return [Whole(value) for value in x], None
+    if is_kind(x, "pandas", "DataFrame"):
+        return {str(name): [_whole(value, is_value) for value in column] for name, column in x.items()}, None
+    if isinstance(x, Mapping) and not is_value(x):
+        return {name: _column(column, is_value) for name, column in x.items()}, None
+    is_custom = is_kind(x, "datasets", "Dataset") and x.format["type"] == "custom"
+    if isinstance(x, (list, tuple, Iterator)) or is_custom:
+        return _wrapped_rows(list(x), is_value)
+    if isinstance(x, Dataset) and not is_kind(x, "datasets", "Dataset"):
+        given: Any = x
+        rows = [given[index] for index in range(len(given))] if hasattr(given, "__len__") else list(given)
+        return _wrapped_rows(rows, is_value)
+    return x, None
+
+
+def _column(column: Any, is_value: IsValue) -> Any:
+    if isinstance(column, (str, bytes)) or not hasattr(column, "__iter__"):
+        return column  # the reader says what is wrong with it
+    return [_whole(value, is_value) for value in column]
+
+
+def _whole(value: Any, is_value: IsValue) -> Any:
+    return Whole(value) if is_value(value) else value
+
+
+def _wrapped_rows(rows: list[Any], is_value: IsValue) -> tuple[list[Any], Any]:
+    first = next((row for row in rows if row is not None), None)
+    if isinstance(first, Mapping) and not is_value(first):
+        return [_wrapped_row(row, is_value) for row in rows], None
+    if not isinstance(first, (tuple, list)) or len(first) != 2 or not is_value(first[0]) or is_value(first):
+        return [Whole(row) for row in rows], None
+    for number, row in enumerate(rows):
+        if not isinstance(row, (tuple, list)) or len(row) != 2:
+            raise DataError(
+                f"row {number} of x (counted from 0) is {kind_of(row)}, but row 0 is a pair.",
+                "a pair of an input and its label, like the other rows.",
+                f"look at x[{number}] and its neighbours.",
+            )
+    return [Whole(value) for value, _ in rows], [label for _, label in rows]
+
+
+def _wrapped_row(row: Any, is_value: IsValue) -> Any:
+    return {name: _whole(value, is_value) for name, value in row.items()} if isinstance(row, Mapping) else row
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """The user's function, which gets and gives rows as the user knows them."""
+
+    prepare: Prepare
+    is_value: IsValue
+
+    def __call__(self, row: dict[str, Any]) -> Any:
+        return _wrapped_row(self.prepare({name: bare(value) for name, value in row.items()}), self.is_value)

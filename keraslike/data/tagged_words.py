@@ -1,0 +1,123 @@
+"""Reads lists of words with a label for each word: from lists, tables, data sets, and CoNLL files."""
+
+from collections.abc import Sequence
+from itertools import repeat
+from typing import Any
+
+from keraslike.data.conll import is_conll, read_conll
+from keraslike.data.fields import Field, is_unnamed, read_fields
+from keraslike.data.rows import Prepare, Rows
+from keraslike.data.values import is_missing, kind_of, plain
+from keraslike.errors import DataError
+
+WORDS = Field("words", ("tokens", "words", "sentence", "text"), "a list of words")
+KNOWN_LABELS = ("ner_tags", "tags", "labels", "upos", "pos_tags", "ner", "pos", "chunk_tags", "label")
+LABELS = Field("target", KNOWN_LABELS, "a list of labels")
+
+
+def read_tagged_words(
+    x: Any,
+    y: Any = None,
+    *,
+    text: Any = None,
+    target: Any = None,
+    prepare: Prepare | None = None,
+    labelled: bool = True,
+) -> Rows:
+    """Give any container as rows of `words`, a list of str each, and where labelled `target`, as long a list of labels.
+
+    In a container with names, strings are lists of words or labels with spaces between: a CSV file has no lists.
+
+    Args:
+        x: as in `read_fields`, where a list of rows may hold pairs (words, labels); or the path of a CoNLL file.
+        y: as in `read_fields`.
+        text: the column of the words; in a CoNLL file its number.
+        target: the column of the labels; in a CoNLL file its number.
+        prepare: as in `read_fields`.
+        labelled: False for predicting: no labels are looked for, and one string alone is split into words.
+
+    Raises:
+        DataError: a row has no words, a word is no str, or there is not one label per word; the row is named.
+
+    Example:
+        >>> read_tagged_words([(["Ann", "ran"], ["PER", "O"])])[0]
+        {'words': ['Ann', 'ran'], 'target': ['PER', 'O']}
+    """
+    known: dict[str, Any] = {"fields": [WORDS, LABELS], "prepare": prepare, "labelled": labelled}
+    if is_conll(x, WORDS.known):
+        rows = read_fields(read_conll(x, text, target, labelled=labelled and y is None), y, **known)
+        rows.source_columns = {}  # files of other kinds have other names
+        return _checked(rows, has_strings=False)
+    if is_unnamed(x):
+        x, y = _parted(x, y)
+        is_text = not labelled and len(x) == 1 and isinstance(x[0], str)
+        rows = read_fields([x[0].split()] if is_text else x, y, **known)
+        return _checked(rows, has_strings=False)
+    return _checked(read_fields(x, y, text=text, target=target, **known), has_strings=True)
+
+
+def _parted(x: Any, y: Any) -> tuple[Any, Any]:
+    """Part rows that are pairs (words, labels)."""
+    is_paired = isinstance(x, list) and all(isinstance(row, tuple) and len(row) == 2 for row in x)
+    if y is not None or not is_paired or any(isinstance(part, str) for row in x for part in row):
+        return x, y
+    return [words for words, _ in x], [labels for _, labels in x]
+
+
+def _checked(rows: Rows, *, has_strings: bool) -> Rows:
+    """Give the rows with plain lists of words and labels, each checked."""
+    names = [name for name in ("words", "target") if name in rows.columns]
+    columns: dict[str, Sequence[Any]] = {name: _listed(rows.column(name), has_strings) for name in names}
+    labels: Any = columns.get("target", repeat(None))
+    for row, (words, own) in enumerate(zip(columns["words"], labels, strict=False)):
+        _check_words(row, words)
+        if "target" in columns:
+            _check_labels(row, words, own)
+    return rows.replaced(columns)
+
+
+def _listed(column: Sequence[Any], has_strings: bool) -> Sequence[Any]:
+    """Give arrays and tuples as lists, and strings too; a column of lists stays as it is, in memory or not."""
+    if all(type(value) is list for value in column):
+        return column
+    return [value.split() if has_strings and isinstance(value, str) else plain(value) for value in column]
+
+
+def _check_words(row: int, words: Any) -> None:
+    if not isinstance(words, list):
+        raise DataError(
+            f"row {row} (counted from 0) has no list of words: {words!r:.80}, {kind_of(words)}.",
+            "a list of words for each row, such as [['Ann', 'ran'], ['Bob', 'sat', 'down']].",
+            "split texts into words first: [text.split() for text in x].",
+        )
+    for place, word in enumerate(words):
+        if not isinstance(word, str):
+            raise DataError(
+                f"word {place} of row {row} (both counted from 0) is {word!r:.80}, {kind_of(word)}.",
+                "words that are str.",
+                "give words and labels apart, as x and y."
+                if isinstance(word, (list, tuple))
+                else "make strings of them: [str(word) for word in words].",
+            )
+
+
+def _check_labels(row: int, words: list[str], labels: Any) -> None:
+    if not isinstance(labels, list):
+        raise DataError(
+            f"row {row} (counted from 0) has no list of labels: {labels!r:.80}, {kind_of(labels)}.",
+            "a list with one label for each word, such as ['PER', 'O'].",
+            f"give {len(words)} labels for the words {words[:4]}.",
+        )
+    if len(labels) != len(words):
+        raise DataError(
+            f"row {row} (counted from 0) has {len(words)} words but {len(labels)} labels.",
+            "one label for each word.",
+            f"look at the words {words[:4]} and the labels {labels[:4]}.",
+        )
+    for word, label in zip(words, labels, strict=True):
+        if is_missing(label) or not isinstance(label, (str, int, float)) or label == "":
+            raise DataError(
+                f"row {row} (counted from 0) has no label for its word {word!r}: {label!r:.80}, {kind_of(label)}.",
+                "a label for each word: a str or an int.",
+                "give the word a label, or leave out the row.",
+            )

@@ -1,0 +1,234 @@
+"""Images and sounds among other columns: what is wrapped, what is told apart, and what readers refuse."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from scipy.io import wavfile
+from torch.utils.data import IterableDataset
+
+from keraslike.data.audio import is_one_sound, is_sound, read_sound, resample
+from keraslike.data.cutting import WHOLE, Cut
+from keraslike.data.features import FeatureBatch
+from keraslike.data.fields import Field
+from keraslike.data.images import as_rgb, check_image, is_image, is_one_image, largest_number
+from keraslike.data.media import Stored, Whole, bare, held, read_media
+from keraslike.errors import DataError
+
+FIELDS = (Field("image", ("img",), "an image"), Field("target", ("label",), "a label"))
+GREY = np.arange(12, dtype=np.uint8).reshape(3, 4)
+PICTURE = Image.fromarray(GREY)
+
+
+def read(x: Any, y: Any = None, **options: Any) -> Any:
+    return read_media(x, y, fields=FIELDS, is_value=is_image, **options)
+
+
+# Reading
+
+
+def test_other_columns_keep_their_names():
+    """A further column stands behind the two."""
+    rows = read({"img": [GREY, GREY], "label": [0, 1], "source": ["a", "b"]})
+
+    assert rows.columns == ["image", "target", "source"]
+    assert rows[1]["source"] == "b"
+
+
+def test_column_named_by_the_user():
+    """`text` names the column of the images, as it does for texts."""
+    rows = read({"left": [GREY], "right": [GREY + 1], "label": [0]}, text="right")
+
+    assert rows[0]["image"].value[0, 0] == 1
+    assert rows.source_columns == {"text": "right", "target": "label"}
+
+
+def test_training_split_is_read():
+    """Of several splits the training split is read."""
+    rows = read({"train": {"img": [GREY], "label": [3]}, "test": {"img": [GREY], "label": [4]}})
+
+    assert rows.column("target") == [3]
+
+
+def test_iterable_of_pairs():
+    """A torch data set without a length is read to its end."""
+
+    class Pairs(IterableDataset[Any]):
+        def __iter__(self) -> Any:
+            return iter([(GREY, "a"), (PICTURE, "b")])
+
+    rows = read(Pairs())
+
+    assert rows.column("target") == ["a", "b"]
+    assert rows[1]["image"].value is PICTURE
+
+
+def test_generator_without_labels():
+    """A generator of images is read to its end; to predict, no label is looked for."""
+    rows = read((image for image in (GREY, PICTURE)), labelled=False)
+
+    assert [value.value for value in held(rows.column("image"))][1] is PICTURE
+    assert rows.columns == ["image"]
+
+
+def test_labels_of_pairs_to_predict():
+    """Pairs lose their labels where no target is asked for."""
+    assert read([(GREY, "a"), (GREY, "b")], labelled=False).columns == ["image"]
+
+
+def test_row_that_is_no_dict():
+    """A row of another kind is the reader's to refuse."""
+    with pytest.raises(DataError, match=r"row 1 of x .* is 3"):
+        read([{"img": GREY, "label": 0}, 3])
+
+
+def test_prepared_rows_of_a_dataset_are_not_read():
+    """A Dataset behind `prepare` stays where it is until a value is asked for."""
+    from datasets import Dataset
+
+    calls = []
+
+    def note(row: dict[str, Any]) -> dict[str, Any]:
+        calls.append(row["label"])
+        return row
+
+    rows = read(Dataset.from_dict({"img": [PICTURE] * 3, "label": [5, 6, 7]}), prepare=note)
+    calls.clear()
+
+    values = list(held(rows.column("image")))
+
+    assert calls == []
+    assert all(type(value) is Stored for value in values)
+    assert bare(values[2]) == {"bytes": values[2].value["bytes"], "path": None}
+    assert set(calls) == {7}
+
+
+def test_held_wraps_once():
+    """What is wrapped already stays the object that it is."""
+    whole = Whole(GREY)
+
+    assert list(held([whole])) == [whole]
+    assert bare(3) == 3
+
+
+# Images
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(GREY, True), (PICTURE, True), (b"", True), ([[1, 2], [3, 4]], True), ([[1, 2], [3]], False), (GREY[0], False)],
+)
+def test_what_is_an_image(value: Any, expected: bool):
+    """Arrays of two or three dimensions, pictures, bytes and lists of equally long lists are images."""
+    assert is_image(value) is expected
+
+
+def test_one_image_or_many():
+    """A list is many images."""
+    assert [is_one_image(x) for x in (PICTURE, [PICTURE], [[1, 2], [3, 4]], torch.zeros(2, 2))] == [
+        True,
+        False,
+        False,
+        True,
+    ]
+
+
+def test_channels_first_or_last():
+    """Where both ends could be channels, the last dimension is."""
+    image = np.arange(3 * 5 * 3, dtype=np.uint8).reshape(3, 5, 3)
+
+    np.testing.assert_array_equal(as_rgb(image), image)
+    np.testing.assert_array_equal(as_rgb(np.moveaxis(image[:2], -1, 0)), image[:2])
+
+
+def test_bools_and_halves():
+    """Bools are black and white; floats are rounded to the nearest of 256 steps."""
+    assert as_rgb(np.array([[False, True]]))[0, :, 0].tolist() == [0, 255]
+    assert as_rgb(np.array([[0.5, 0.25, 1.0]], dtype=np.float32))[0, :, 1].tolist() == [128, 64, 255]
+
+
+def test_photo_is_turned_as_its_data_say(tmp_path: Path):
+    """A photo that was taken upright is turned, as transformers and datasets do."""
+    exif = Image.Exif()
+    exif[274] = 6
+    Image.fromarray(np.zeros((8, 4, 3), np.uint8)).save(tmp_path / "photo.png", exif=exif)
+
+    assert as_rgb(str(tmp_path / "photo.png")).shape == (4, 8, 3)
+
+
+def test_encoded_image_by_its_path(tmp_path: Path):
+    """A dict of datasets without bytes is read from its path."""
+    PICTURE.save(tmp_path / "one.png")
+
+    np.testing.assert_array_equal(as_rgb({"bytes": None, "path": str(tmp_path / "one.png")})[..., 0], GREY)
+
+
+def test_largest_number_of_all():
+    """Pictures, paths and bools have no numbers to divide by."""
+    assert largest_number([PICTURE, "a.png", np.ones((2, 2), bool)]) is None
+    assert largest_number([[[1, 2], [3, 4]], torch.full((2, 2), 7.0)]) == 7
+
+
+def test_small_whole_numbers_are_to_be_divided():
+    """Whole numbers up to 16 are hardly uint8: dividing is the way out."""
+    with pytest.raises(DataError, match=r"divide by 16: x / 16\."):
+        check_image(np.full((2, 2), 16))
+
+
+# Sounds
+
+
+def test_what_is_a_sound():
+    """An array of labels for each row is a sound as well as any; lists of ints are not."""
+    assert [is_sound(x) for x in (np.zeros(3), torch.zeros(2, 3), {"bytes": b"", "path": None}, [0, 1], {"a": 1})] == [
+        True,
+        True,
+        True,
+        False,
+        False,
+    ]
+    assert [is_one_sound(x) for x in ([0.0, 0.1], [np.zeros(3)], torch.zeros(2, 3))] == [True, False, False]
+
+
+@pytest.mark.parametrize("kind", ["uint8", "int16", "int32", "float32", "float64"])
+def test_wav_files_of_every_type(kind: str, tmp_path: Path):
+    """WAV files of 8, 16 and 32 bits, and of floats, hold the same wave, to their precision."""
+    wave = np.sin(np.arange(400) / 7) * 0.7
+    scale = {"uint8": 128, "int16": 2**15, "int32": 2**31}.get(kind, 1)
+    wavfile.write(
+        tmp_path / "one.wav", 8_000, (np.stack([wave] * 2, -1) * scale + 128 * (kind == "uint8")).astype(kind)
+    )
+
+    given, rate = read_sound(tmp_path / "one.wav")
+
+    assert rate == 8_000
+    np.testing.assert_allclose(given, wave, atol=1 / scale if scale > 1 else 1e-7)
+
+
+def test_equal_rates_copy_nothing():
+    """A sound that has the rate already is the very same array."""
+    wave = np.zeros(10, np.float32)
+
+    assert resample(wave, 16_000, 16_000) is wave
+    assert read_sound(wave)[0] is wave
+
+
+def test_unknown_rate_in_a_dict():
+    """A dict may leave its rate out."""
+    assert read_sound({"array": [0.0, 0.5], "sampling_rate": None})[1] is None
+
+
+# Parts of one width
+
+
+def test_features_with_a_width():
+    """Features with a width go through with those of their own width alone; a limit still holds."""
+    features = [{"width": width, "length": 1, "row": row} for row, width in enumerate([5, 3, 5, 5, 3])]
+    batch = FeatureBatch(features, lambda features: ([feature["width"] for feature in features], None))
+
+    assert [part.x for part in batch.parts(WHOLE)] == [[5, 5, 5], [3, 3]]
+    assert [part.index.tolist() for part in batch.parts(WHOLE) if part.index is not None] == [[0, 2, 3], [1, 4]]
+    assert sorted(map(len, (part.x for part in batch.parts(Cut(limit=2))))) == [1, 2, 2]
