@@ -182,6 +182,8 @@ class FeatureBatches(OwnBatches):
         return varied(self.features, index, self.vary, (self.vary_seed, self.epoch))
 
 
-def varied(features: Sequence[Feature], index: int, vary: Vary, seed_and_epoch: tuple[int, int]) -> Feature:
-    """Give a feature as it is in one epoch, changed by a generator of its own."""
-    return vary(features[index], np.random.default_rng((*seed_and_epoch, index)))
+def varied(
+    features: Sequence[Feature], index: int, vary: Vary, seed_and_epoch: tuple[int, int], first: int = 0
+) -> Feature:
+    """Give a feature as it is in one epoch, changed by a generator of its own; `first` features came before these."""
+    return vary(features[index], np.random.default_rng((*seed_and_epoch, first + index)))

@@ -179,6 +179,19 @@ class Feed:
             known |= {"vary": self.task.vary, "vary_seed": vary_seed}
         return FeatureBatches(features, self.task.collate, batch_size or EXAMPLES, seed, loading=loading, **known)
 
+    def encode_batch(self, rows: Rows, of_epoch: tuple[int, int] | None, first: int) -> Sequence[Any]:
+        """Encode the rows of one batch that came by itself, and vary them.
+
+        Args:
+            rows: the rows.
+            of_epoch: (seed, epoch) for what varies; None: nothing does.
+            first: the features that came before in this pass.
+        """
+        features = self.encode_unnoted(rows)
+        if of_epoch is None or not self.task.varies:
+            return features
+        return [varied(features, index, self.task.vary, of_epoch, first) for index in range(len(features))]
+
     def encode_unnoted(self, rows: Rows) -> Features:
         """Encode rows, and forget what the task notes: it would be said at the next fit, once for each batch."""
         before = list(self.task.notes)

@@ -29,21 +29,31 @@ class LoaderBatches:
             `sample_weight` among them where the examples have weights.
         feed: reads the rows.
         has_target: False for predicting: labels are passed over.
-        is_learned_from: whether the columns are remembered for later readings.
+        learning_seed: of a training, for what varies; its columns are remembered for later readings. None: the task's
+            own seed for measuring.
+        epochs_before: epochs that the model has behind it.
 
     Raises:
         DataError: the loader has no batch.
     """
 
     def __init__(
-        self, loader: Iterable[Any], feed: Feed, *, has_target: bool = True, is_learned_from: bool = False
+        self,
+        loader: Iterable[Any],
+        feed: Feed,
+        *,
+        has_target: bool = True,
+        learning_seed: int | None = None,
+        epochs_before: int = 0,
     ) -> None:
         if length_hint(loader, 1) == 0:
             raise _no_batch()
         self.loader = loader
         self.feed = feed
         self.has_target = has_target
-        self.is_learned_from = is_learned_from
+        self.learning_seed = learning_seed
+        self.epoch = epochs_before
+        self._drawn = 0  # features, in this pass
         self._decoders = _decoders_of(getattr(loader, "dataset", None))
 
     def __len__(self) -> int:
@@ -51,6 +61,7 @@ class LoaderBatches:
 
     def __iter__(self) -> Iterator[Any]:
         is_empty = True
+        self.epoch, self._drawn = self.epoch + 1, 0
         for data in self.loader:
             is_empty = False
             yield self._batch(data)
@@ -67,9 +78,17 @@ class LoaderBatches:
         x, y = data if is_pair else (data, None)
         x, y = list(x) if isinstance(x, tuple) else x, y if self.has_target else None
         rows = self.feed.read(x, y, has_target=self.has_target)
-        if self.is_learned_from:
+        if self.learning_seed is not None:
             self.feed.remember(rows)
-        return FeatureBatch(self.feed.encode_unnoted(rows), self.feed.task.collate)
+        features = self.feed.encode_batch(rows, self._of_epoch(), self._drawn)
+        self._drawn += len(features)
+        return FeatureBatch(features, self.feed.task.collate)
+
+    def _of_epoch(self) -> tuple[int, int] | None:
+        """Give what the variation of features is drawn by: (seed, epoch); None where nothing varies, in predict."""
+        if self.learning_seed is not None:
+            return self.learning_seed, self.epoch
+        return (self.feed.task.measuring_seed, 1) if self.has_target else None
 
     def _uncollated(self, data: Any) -> Any:
         """Take apart what torch's own `collate_fn` put together: columns become rows again, ids of classes names."""
@@ -146,11 +165,14 @@ class StreamBatches:
         feed: reads the rows, and remembers their columns.
         batch_size: rows per batch; the last one of a pass may be smaller.
         seed: shuffles a stream; None keeps its order.
+        vary_seed: of what varies.
         epochs_before: epochs that the model has behind it; the orders go on from there.
     """
 
-    def __init__(self, source: Any, feed: Feed, batch_size: int, seed: int | None, epochs_before: int = 0) -> None:
-        self.source, self.feed, self.batch_size, self.seed = source, feed, batch_size, seed
+    def __init__(
+        self, source: Any, feed: Feed, batch_size: int, seed: int | None, vary_seed: int = 0, epochs_before: int = 0
+    ) -> None:
+        self.source, self.feed, self.batch_size, self.seed, self.vary_seed = source, feed, batch_size, seed, vary_seed
         self.epoch = epochs_before
         self._drawn = 0  # rows, since the source's first
 
@@ -168,7 +190,7 @@ class StreamBatches:
             places = range(self._drawn, self._drawn + len(chunk))
             self._drawn += len(chunk)
             is_in_order = not is_stream(self.source) or self.seed is None
-            encoded = self.feed.encode_unnoted(known)
+            encoded = self.feed.encode_batch(known, (self.vary_seed, self.epoch), places.start)
             yield FeatureBatch(encoded, self.feed.task.collate, places if is_in_order else None)
 
     def _rows(self, found: SourceColumns) -> Iterator[Any]:

@@ -14,6 +14,7 @@ from keraslike.data.streams import is_stream
 from keraslike.data.weights import Weights, as_weights
 from keraslike.engine.device import check_device, described
 from keraslike.engine.display import say
+from keraslike.engine.random_state import draw_seed
 from keraslike.errors import ArgumentError
 from keraslike.tasks.base import Task
 from keraslike.tasks.feed import rows_for_fit
@@ -64,9 +65,10 @@ class TaskVerbs(PredictingVerbs):
                 refuse_weights(x, options.get("sample_weight"))
                 refuse_loading(x, loading_of(options))
                 self._settle(rows_of_loader(feed, x))
-                batches: Any = LoaderBatches(x, feed, is_learned_from=True)
+                before: dict[str, Any] = {"epochs_before": len(self.history)}
+                batches: Any = LoaderBatches(x, feed, learning_seed=seed, **before)
                 if not is_loader(x):
-                    batches = StreamBatches(x, feed, batch_size, shuffled, epochs_before=len(self.history))
+                    batches = StreamBatches(x, feed, batch_size, shuffled, seed, **before)
                 valid = self._validation_batches(validation_data, batch_size, options)
             else:
                 known, rows, held = rows_for_fit(feed, x, y, validation_data, validation_split, seed)
@@ -151,7 +153,7 @@ class TaskVerbs(PredictingVerbs):
                 rows = self._required_feed().read(x, y, learns=True)
                 self._required_feed().remember(rows)
                 self._settle(rows)
-                x, y = self._one_batch(rows)
+                x, y = self._one_batch(rows, vary_seed=draw_seed() if self.task.varies else None)
                 self._required_blueprint().is_settled = True
         answer = super().train_on_batch(x, y, **options)  # type: ignore[no-untyped-call]  # Poutyne is untyped
         self.forget_sums()
@@ -161,7 +163,7 @@ class TaskVerbs(PredictingVerbs):
         """Measure one batch: rows with a task, tensors without; answers as Poutyne does."""
         if self.task is not None:
             self._required_blueprint().require()
-            x, y = self._one_batch(self._required_feed().read(x, y))
+            x, y = self._one_batch(self._required_feed().read(x, y), is_measured=True)
         with self.books_aside():
             answer = super().evaluate_on_batch(x, y, **options)
             self.forget_sums()
@@ -173,8 +175,8 @@ class TaskVerbs(PredictingVerbs):
             return self.predict_logits(x, batch_size=max(len(x), 1))
         return self.predict_generator([x], verbose=0, **options)
 
-    def _one_batch(self, rows: Rows) -> Any:
-        return next(iter(self._required_feed().batches(rows, len(rows), is_measured=True, has_notes=False)))
+    def _one_batch(self, rows: Rows, **how: Any) -> Any:
+        return next(iter(self._required_feed().batches(rows, len(rows), has_notes=False, **how)))
 
 
 def refuse_beside_batches(x: Any, **given: Any) -> None:

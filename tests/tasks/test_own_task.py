@@ -3,10 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+import datasets
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils.data import DataLoader
 
 from keraslike import Model, Task
 from keraslike.data.dataset import as_dataset
@@ -190,6 +192,64 @@ def test_vary_goes_on_in_a_second_fit():
         model.fit(WORDS, targets_of(WORDS), epochs=1, seed=7, shuffle=False, verbose=0)
 
     assert model.task.seen == seen_in(seed=7, epochs=2)
+
+
+ROWS = [{"text": word, "label": target} for word, target in zip(WORDS, targets_of(WORDS), strict=True)]
+
+
+def stream_of(rows: list[dict[str, Any]]) -> Any:
+    return datasets.Dataset.from_list(rows).to_iterable_dataset()
+
+
+@pytest.mark.parametrize(
+    ("x", "options"),
+    [
+        (lambda: DataLoader(ROWS, batch_size=2, collate_fn=list), {}),
+        (lambda: stream_of(ROWS), {"shuffle": False}),
+        (lambda: iter(ROWS * 2), {"steps_per_epoch": 3, "batch_size": 2}),
+    ],
+    ids=["loader", "stream", "generator"],
+)
+def test_vary_reaches_what_comes_in_batches(x: Any, options: dict[str, Any]):
+    """What a DataLoader or a stream gives is varied as rows are: by (seed, epoch, index of the feature)."""
+    model = Model(Counting(), task=Scrambled(), device="cpu")
+
+    model.fit(x(), epochs=1, seed=7, verbose=0, **options)
+
+    assert model.task.seen[:4] == seen_in(seed=7, epochs=1)[:4]
+
+
+def test_vary_of_a_validation_loader_is_fixed():
+    """What is measured from a DataLoader is varied by the task's own seed, the same in every epoch."""
+    model = Model(Counting(), task=Scrambled(), device="cpu")
+    loader = DataLoader(ROWS, batch_size=2, collate_fn=list)
+    model.fit(ROWS, epochs=1, verbose=0)
+    passes = []
+
+    for _ in range(2):
+        model.task.seen.clear()
+        model.evaluate(loader, verbose=0)
+        passes.append(list(model.task.seen))
+
+    features = Vowels().encode_rows(as_dataset(WORDS, targets_of(WORDS)))
+    by_hand = [
+        np.random.default_rng((0, 1, index)).permutation(f["input_ids"]).tolist() for index, f in enumerate(features)
+    ]
+    assert passes == [by_hand, by_hand]
+
+
+def test_vary_of_one_batch_is_drawn_anew():
+    """`train_on_batch` varies by a seed drawn from torch's generator at each call."""
+    model = Model(Counting(), task=Scrambled(), device="cpu")
+    seen = []
+
+    for start in (1, None, 1):
+        torch.manual_seed(start) if start else None
+        model.task.seen.clear()
+        model.train_on_batch(WORDS, targets_of(WORDS))
+        seen.append(list(model.task.seen))
+
+    assert seen[0] == seen[2] != seen[1]
 
 
 class Grown(Vowels):

@@ -24,6 +24,7 @@ def train(recipe: Recipe) -> Any:
         options |= {"schedule": "linear", "clip_norm": recipe.clip_norm}
     options |= CHANGES.get(recipe.changed, {})
     network = recipe.network() if recipe.layers else str(recipe.model)
-    model = Model(network, task=SentenceOrdering(marker="sep"), device="cpu")
+    task = SentenceOrdering(marker="sep", start="zero") if recipe.is_same else SentenceOrdering(marker="sep")
+    model = Model(network, task=task, device="cpu")
     model.fit(str(recipe.data / "train.csv"), epochs=1, seed=recipe.seed, verbose=0, **options)
     return model.network.wrapped
