@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from keraslike.data.dataset import Rows  # importing it has registered what can 
 from keraslike.data.fields import is_unnamed
 from keraslike.data.reading import read
 from keraslike.data.rows import Prepare
+from keraslike.data.splits import is_splits
 from keraslike.data.values import is_missing, kind_of, plain
 from keraslike.errors import ArgumentError, DataError
 
@@ -166,6 +167,21 @@ def read_sentences(
     if all(isinstance(value, str) for value in values):
         return _cut(values, window, seed)
     return Rows({SENTENCES: [_checked(value, number) for number, value in enumerate(values)]}, named=False)
+
+
+def sets_of_texts(x: Any) -> Mapping[str, Any]:
+    """Give a dict of several sets, each a list of lists of sentences; none where its names are those of columns.
+
+    Example:
+        >>> texts = [["It rained.", "All left."]]
+        >>> list(sets_of_texts({"short": texts, "long": texts})), sets_of_texts({"sentences": texts})
+        (['short', 'long'], {})
+    """
+    if not isinstance(x, Mapping) or is_splits(x):
+        return {}
+    is_named = any(NUMBERED.fullmatch(str(name)) or str(name).lower() in (SENTENCES, *PLAIN) for name in x)
+    are_texts = all(isinstance(value, list) and value and isinstance(value[0], (list, tuple)) for value in x.values())
+    return x if are_texts and not is_named else {}
 
 
 def _read(x: Any) -> Rows:

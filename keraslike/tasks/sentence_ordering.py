@@ -10,7 +10,7 @@ from torch import Tensor
 from keraslike.data.encoding import Feature, Features
 from keraslike.data.loader import pad_features
 from keraslike.data.rows import Rows
-from keraslike.data.sentences import SENTENCES, TEXT_NUMBER, read_sentences
+from keraslike.data.sentences import SENTENCES, TEXT_NUMBER, read_sentences, sets_of_texts
 from keraslike.errors import ArgumentError, DataError
 from keraslike.losses.base import Loss
 from keraslike.losses.squared_error_per_text import IGNORED, SquaredErrorPerText
@@ -113,6 +113,10 @@ class SentenceOrdering(TransformerTask):
         """Read the sentences of each text, see `data.sentences.read_sentences`; y is None."""
         wants = {"text": options.get("text"), "prepare": options.get("prepare")}
         return read_sentences(x, y, window=self.window, seed=self.seed, **wants)
+
+    def sets(self, x: Any) -> Mapping[str, Any]:
+        """Give the several sets in a dict whose values are texts as lists of sentences."""
+        return sets_of_texts(x)
 
     def is_one(self, x: Any, *, has_pairs: bool) -> bool:
         """Tell the sentences of one text, a list of strings, from a container of texts."""

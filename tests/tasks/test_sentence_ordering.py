@@ -228,6 +228,18 @@ def test_permutations_are_a_function_of_seed_epoch_and_row(folder: Path):
     assert [tuple(f["order"]) for f in features_of(task, texts[:3], 1, 0)] == orders[0, 1][:3]
 
 
+def test_several_sets_of_lists(tiny_bert: Path):
+    """A dict of lists of texts is several sets, unless its names are those of columns."""
+    model = Model(str(tiny_bert), task=SentenceOrdering(), device="cpu")
+
+    found = model.evaluate({"first": TEXTS[:4], "second": TEXTS[4:9]}, verbose=0)
+
+    assert found["second_tau"] == model.evaluate(TEXTS[4:9], verbose=0)["tau"]
+    assert set(model.evaluate({"sentences": TEXTS}, verbose=0)) == {
+        name.removeprefix("first_") for name in found if "first_" in name
+    }
+
+
 def test_measuring_shuffles_always_alike(tiny_bert: Path):
     """Evaluating twice gives the same numbers; another `measuring_seed` shuffles otherwise."""
     task = SentenceOrdering()
