@@ -7,7 +7,7 @@ from typing import Any, Unpack
 from torch import nn
 
 from keraslike.calling import parameters_of
-from keraslike.checks import check_bound, check_callbacks, check_numbers, check_options, missing_attribute
+from keraslike.checks import check_bound, check_callbacks, check_early, check_numbers, check_options, missing_attribute
 from keraslike.data.plain import plain_batches, prediction_batches
 from keraslike.engine.random_state import draw_seed, seeded
 from keraslike.losses import as_loss
@@ -90,8 +90,8 @@ class Model(SavingVerbs):
         early = self._blueprint.build_early()
         if early is not None:
             self._assemble(early)
-        elif not isinstance(network, nn.Module):
-            check_bound(optimizer, [])
+        else:
+            check_early(network, optimizer, device)
 
     def __getattr__(self, name: str) -> Any:
         if name in UNBUILT and vars(self).get("_blueprint") is not None:
@@ -189,12 +189,12 @@ class Model(SavingVerbs):
         check_numbers({**chosen, "batch_size": batch_size, "seed": seed, **options})
         seed = draw_seed() if seed is None else int(seed)
         with seeded(seed):
-            data = (x, y, validation_data, validation_split, int(batch_size), seed)
+            data = (x, y, validation_data, validation_split, int(batch_size or 32), seed)
             if self.task is None:
                 batches, valid_batches = plain_batches(*data, network=self.network, options=dict(options))
             else:
-                check_bound(None, [] if "network" in vars(self) else callbacks or [])
-                batches, valid_batches = self._task_batches(*data, options=dict(options))
+                check_bound(None, None if "network" in vars(self) else callbacks)
+                batches, valid_batches = self._task_batches(*data, options={**options, "class_weight": class_weight})
             known: dict[str, Any] = {
                 "has_further": self.may_name_scalars,
                 "of_rows": [m.name for m in self.row_metrics],

@@ -1,6 +1,7 @@
 """The benchmarks, run on sizes that take no time, so that the scripts do not rot; nothing is timed in earnest."""
 
 import csv
+import json
 import re
 from argparse import Namespace
 from importlib import import_module
@@ -163,3 +164,107 @@ def test_unknown_side(benchmark_named: Any):
     """A name that is none of the sides is answered with those that are."""
     with pytest.raises(SystemExit, match=r"there is no TensorFlow; there are: best by hand, .*, Poutyne"):
         benchmark_named("peers").measured("train_tensors", ["TensorFlow"])
+
+
+# What tasks score
+
+
+def write(folder: Path, name: str, rows: list[dict[str, Any]]) -> None:
+    """Write made-up rows as a file to learn from and one to measure, as CSV or JSON lines."""
+    path = folder / name
+    path.parent.mkdir(exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        if path.suffix == ".csv":
+            writer = csv.DictWriter(file, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+        else:
+            file.writelines(json.dumps(row) + "\n" for row in rows)
+
+
+@pytest.fixture
+def made_up(tmp_path: Path, texts_and_labels: tuple[list[str], list[str]]) -> Path:
+    """A directory with every data set of `real_tasks.py`, made of the same few texts."""
+    texts = texts_and_labels[0]
+    words = [text.split() for text in texts]
+    tags = [["B-x" if len(word) > 5 else "I-x" if word == "cast" else "O" for word in row] for row in words]
+    spans = [
+        {"text": [row[-1]], "answer_start": [text.rindex(row[-1])]} for text, row in zip(texts, words, strict=True)
+    ]
+    asked = [{"question": "what ?", "context": text, "answers": span} for text, span in zip(texts, spans, strict=True)]
+    nobody = [{**row, "answers": {"text": [], "answer_start": []}} for row in asked]
+    tables = {
+        "sts_images/{}.csv": [
+            {"sentence1": text, "sentence2": "a film", "score": len(text) / 10 + 0.01} for text in texts
+        ],
+        "wnut17/{}.jsonl": [{"tokens": row, "ner_tags": own} for row, own in zip(words, tags, strict=True)],
+        "ud_ewt_pos/{}.jsonl": [{"tokens": row, "upos": own} for row, own in zip(words, tags, strict=True)],
+        "stories5/{}.csv": [{f"sentence{n}": ["a", "film", "moving", "cast", "the"][n - 1] for n in range(1, 6)}] * 20,
+        "squad_new_wiki/{}.jsonl": asked,
+        "squad_new_wiki/{}_v2.jsonl": [*asked[:20], *nobody[20:]],
+    }
+    for name, rows in tables.items():
+        for part in ("train", "dev", "test"):
+            write(tmp_path, name.format(part), rows if part == "train" else rows[::3])
+    (tmp_path / "tinyshakespeare").mkdir()
+    for part in ("train", "test"):
+        (tmp_path / "tinyshakespeare" / f"{part}.txt").write_text("\n\n".join(texts * 4))
+    return tmp_path
+
+
+def test_real_tasks(benchmark_named: Any, made_up: Path, tiny_bert: Path, capsys: Any):
+    """`real_tasks.py` has a row per data set and side, once, and `evaluate` gives what other libraries give."""
+    real_tasks = benchmark_named("real_tasks")
+    sizes = ["--seeds", "1", "--updates", "2", "--model", str(tiny_bert)]
+    for _ in range(2):
+        real_tasks.main(["--data", str(made_up), "--out", str(made_up / "rows.csv"), *sizes])
+    rows = read(made_up / "rows.csv")
+    printed = capsys.readouterr().out
+
+    assert [(row["data"], row["who"]) for row in rows] == [
+        (name, who) for name in real_tasks.ENTRIES for who in ("by hand", "keraslike")
+    ]
+    assert all(row[score] for row in rows for score in real_tasks.ENTRIES[row["data"]].scores)
+    assert max(float(row["differs"]) for row in rows if row["who"] == "keraslike") < 1e-6  # float32 in other batches
+    assert "| squad_new_wiki_v2 | 2 updates | answer_f1 | " in printed
+
+
+@pytest.mark.parametrize(
+    ("ours", "said"),
+    [
+        ((0.52, 0.56), "yes, better"),
+        ((0.36, 0.44), "yes, within the spread"),
+        ((0.28, 0.32), "no"),
+    ],
+)
+def test_real_tasks_say_whether_scores_are_equal(benchmark_named: Any, ours: tuple[float, float], said: str):
+    """Scores are at least equal where mean and standard deviation reach those of the loop by hand."""
+    shared = {"data": "wnut17", "updates": "3 epochs", "limit": "all", "cpu": 1.0}
+    pairs = {"by hand": (0.42, 0.44), "keraslike": ours}
+    rows = [{**shared, "who": who, "entity_f1": value} for who, values in pairs.items() for value in values]
+
+    assert f"| {said} |" in benchmark_named("real_tasks").table(rows)
+
+
+@pytest.mark.parametrize("body", ["tiny_bert", "tiny_distilbert", "tiny_roberta"])
+def test_guide(
+    body: str, benchmark_named: Any, made_up: Path, request: Any, monkeypatch: pytest.MonkeyPatch, capsys: Any
+):
+    """`guide/run.py` trains the same stories with each tool, and measures all by the same lines."""
+    benchmark_named("results")
+    monkeypatch.syspath_prepend(str(FOLDER / "guide"))
+    run = benchmark_named("run")
+    sizes = ["--seeds", "1", "--updates", "2", "--only", "keraslike", "poutyne"]
+    where = ["--data", str(made_up / "stories5"), "--model", str(request.getfixturevalue(body))]
+    monkeypatch.setattr(run, "CHANGES", ("constant rate",))
+
+    run.main([*where, "--out", str(made_up / "rows.csv"), *sizes])
+    rows = read(made_up / "rows.csv")
+
+    assert [(row["tool"], row["recipe"], row["changed"]) for row in rows] == [
+        *[(tool, recipe, "") for recipe in ("own", "same") for tool in ("poutyne", "keraslike")],
+        ("keraslike", "same", "constant rate"),
+        *[(tool, "same", "") for tool in ("poutyne", "keraslike")],
+    ]
+    assert all(0 <= float(row["accuracy"]) <= 1 and int(row["lines"]) > 10 for row in rows)
+    assert "| keraslike | same | 2 |  | 1 | " in capsys.readouterr().out

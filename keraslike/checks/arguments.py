@@ -5,9 +5,12 @@ from math import isfinite, isnan
 from numbers import Integral, Real
 from typing import Any
 
+from torch import nn
 from torch.optim import Optimizer
 
 from keraslike.calling import did_you_mean
+from keraslike.checks.callbacks import as_list
+from keraslike.engine.device import check_device
 from keraslike.errors import ArgumentError
 
 OTHER_WORDS = {
@@ -160,6 +163,8 @@ def check_numbers(counts: Mapping[str, Any]) -> None:
     seed = counts.get("seed")
     if seed is not None and not (_is_whole(seed) and 0 <= seed < 2**32):
         raise ArgumentError(f"seed={seed!r} is no seed.", "an int from 0 to 4,294,967,295.", "write seed=42.")
+    if isinstance(counts.get("shuffle"), str):
+        raise ArgumentError(f"shuffle={counts['shuffle']!r} was given.", "True or False.", "write shuffle=False.")
 
 
 def _is_count(value: Any) -> bool:
@@ -178,7 +183,19 @@ def _is_size(value: Any, *, may_be_infinite: bool) -> bool:
     return number >= 0 and (isfinite(number) or (may_be_infinite and not isnan(number)))
 
 
-def check_bound(optimizer: Any, callbacks: Collection[Any]) -> None:
+def check_early(network: Any, optimizer: Any, device: Any) -> None:
+    """Refuse what would be refused when the network is built, at the first fit.
+
+    Raises:
+        ArgumentError: the device is not there, or an optimizer object cannot belong to a network that is only named.
+    """
+    if not (isinstance(device, str) and device == "auto"):
+        check_device(device)
+    if not isinstance(network, nn.Module):
+        check_bound(optimizer, None)
+
+
+def check_bound(optimizer: Any, callbacks: Any) -> None:
     """Refuse what was bound to parameters before the network existed.
 
     Raises:
@@ -190,7 +207,7 @@ def check_bound(optimizer: Any, callbacks: Collection[Any]) -> None:
             "the name of an optimizer, or a dict of its arguments.",
             'write optimizer={"optim": "adamw", "lr": 5e-5}, or give a loaded network instead of its name.',
         )
-    for callback in callbacks:
+    for callback in as_list(callbacks):
         if hasattr(callback, "parameters"):
             raise ArgumentError(
                 f"the callback {type(callback).__name__} holds parameters, but the network is not built yet.",

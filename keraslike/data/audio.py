@@ -5,13 +5,16 @@ import os
 import warnings
 from collections.abc import Mapping, Sequence
 from math import gcd
+from numbers import Real
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from keraslike.data.images import is_array
+from keraslike.data.media import Whole, bare, held
 from keraslike.data.reading import is_kind
+from keraslike.data.rows import Rows
 from keraslike.data.values import kind_of
 from keraslike.errors import DataError
 
@@ -19,6 +22,9 @@ Wave = npt.NDArray[np.float32]
 
 MOST_CHANNELS = 8
 """An array with two dimensions is one sound of some channels where one of them is no larger than this."""
+
+RATES = ("sampling_rate", "sample_rate")
+"""Columns that hold the rates of bare sounds."""
 
 LOUDEST = 16.0
 """Floats beyond this are no waveform from -1 to 1: what decoders and filters overshoot stays far below."""
@@ -57,7 +63,13 @@ def is_one_sound(x: Any) -> bool:
         >>> is_one_sound(np.zeros(16000)), is_one_sound(np.zeros((4, 16000))), is_one_sound("dog.wav")
         (True, False, True)
     """
+    if isinstance(x, Mapping) and "array" in x:  # a dict of columns holds a list of sounds, or of rates
+        return not isinstance(x.get("sampling_rate"), (list, tuple)) and not _is_list_of_sounds(x["array"])
     return x.ndim == 1 if is_array(x) else is_sound(x)
+
+
+def _is_list_of_sounds(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) and len(value) > 0 and is_sound(value[0])
 
 
 def read_sound(value: Any, place: str = "the sound") -> tuple[Wave, int | None]:
@@ -90,6 +102,26 @@ def read_sound(value: Any, place: str = "the sound") -> tuple[Wave, int | None]:
     return _scaled(array, place), rate
 
 
+def with_rates(rows: Rows, name: str) -> Rows:
+    """Give each sound the rate that stands beside it, where the rows have a column "sampling_rate" of them.
+
+    Args:
+        rows: from `read_media`.
+        name: the column of the sounds.
+
+    Example:
+        >>> rows = with_rates(Rows({"audio": [np.zeros(4)], "sampling_rate": [8000]}), "audio")
+        >>> read_sound(rows[0]["audio"].value)[1]
+        8000
+    """
+    rates = next((rows.column(known) for known in RATES if known in rows.columns), None)
+    if rates is None:
+        return rows
+    pairs = zip(held(rows.column(name)), rates, strict=True)
+    sounds = [Whole({"array": sound, "sampling_rate": rate}) for sound, rate in pairs]
+    return rows.replaced({column: sounds if column == name else rows.column(column) for column in rows.columns})
+
+
 def resample(wave: Wave, rate: int, wanted: int) -> Wave:
     """Give a sound at another rate.
 
@@ -119,7 +151,10 @@ def _opened(value: Any, place: str) -> tuple[npt.NDArray[Any], int | None]:
         samples = value.get_all_samples()
         return _as_array(samples.data), int(samples.sample_rate)
     if isinstance(value, Mapping) and "array" in value:
-        return _as_array(value["array"]), _rate(value.get("sampling_rate"), place)
+        array = bare(value["array"])
+        if not is_array(array) and is_sound(array) and not _is_list_of_floats(array):
+            return _opened(array, place)  # a file, or a dict, knows its rate better than the column beside it
+        return _as_array(array), _rate(value.get("sampling_rate"), place)
     if isinstance(value, Mapping) and "path" in value:
         value = io.BytesIO(value["bytes"]) if value.get("bytes") else value["path"]
     if isinstance(value, io.BytesIO) or is_sound_file(value):
@@ -136,9 +171,9 @@ def _opened(value: Any, place: str) -> tuple[npt.NDArray[Any], int | None]:
 def _rate(rate: Any, place: str) -> int | None:
     if rate is None:
         return None
-    if isinstance(rate, bool) or int(rate) != rate or rate < 1:
+    if isinstance(rate, bool) or not isinstance(rate, Real) or not float(rate).is_integer() or rate < 1:
         raise DataError(f"{place} has the sampling_rate {rate!r}.", "whole samples per second, such as 16000.")
-    return int(rate)
+    return int(float(rate))
 
 
 def _read_wav(source: Any, place: str) -> tuple[npt.NDArray[Any], int]:

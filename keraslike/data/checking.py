@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from itertools import islice
+from math import isinf
 from typing import Any
 
 from keraslike.data.values import is_missing, kind_of
@@ -40,7 +41,7 @@ def check_targets(targets: Sequence[Any], place: str) -> None:
     """Refuse missing targets.
 
     Raises:
-        DataError: a target is None, not-a-number or an empty str, or holds one.
+        DataError: a target is None, not-a-number, infinite or an empty str, or holds one.
     """
     wrong = _rows_where(targets, is_no_target)
     if wrong:
@@ -48,6 +49,14 @@ def check_targets(targets: Sequence[Any], place: str) -> None:
             f"{_named(wrong)} of {place} {'have' if len(wrong) > 1 else 'has'} no label: {targets[wrong[0]]!r}.",
             "a label in every row (rows are counted from 0).",
             "leave such rows out, with their texts.",
+        )
+    endless = _rows_where(targets, _is_endless)
+    if endless:
+        raise DataError(
+            f"{_named(endless)} of {place} {'have' if len(endless) > 1 else 'has'} no finite number: "
+            f"{targets[endless[0]]!r}.",
+            "finite numbers (rows are counted from 0).",
+            "leave such rows out, with their texts, or clip the numbers.",
         )
     strange = _rows_where(targets, lambda value: not isinstance(value, (str, int, float, list)))
     if strange:
@@ -64,6 +73,12 @@ def is_no_target(value: Any) -> bool:
     if isinstance(value, list):
         return any(is_no_target(item) for item in value)
     return is_missing(value) or value == ""
+
+
+def _is_endless(value: Any) -> bool:
+    if isinstance(value, list):
+        return any(_is_endless(item) for item in value)
+    return isinstance(value, float) and isinf(value)
 
 
 def _rows_where(values: Sequence[Any], is_wrong: Callable[[Any], bool]) -> list[int]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from keraslike.calling import did_you_mean
 from keraslike.data.checking import check_texts
-from keraslike.data.fields import Field, read_fields
+from keraslike.data.fields import Field, drawn, read_fields
 from keraslike.data.reading import read
 from keraslike.data.rows import Prepare, Rows
 from keraslike.data.targets import cast_strings
@@ -76,6 +76,7 @@ def read_choices(
     """
     if y is None and labelled and isinstance(x, tuple) and len(x) == 2 and not isinstance(x[0], (str, Mapping)):
         x, y = x
+    x = drawn(x)
     has_names = not _is_unnamed(x)
     rows = read(x, True) if has_names else _unnamed(x)
     rows = rows if prepare is None else rows.prepared(prepare)
@@ -124,7 +125,7 @@ def index_of(value: Any, choices: Sequence[str], names: Sequence[str], number: i
     found: int | None = None
     if isinstance(value, str):
         found = _place(value, choices, names)
-    elif isinstance(value, (int, float)) and not isinstance(value, bool) and value == int(value):
+    elif isinstance(value, (int, float)) and not isinstance(value, bool) and float(value).is_integer():
         found = int(value)
     if found is None or not 0 <= found < len(choices):
         raise DataError(

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from keraslike.calling import did_you_mean
+from keraslike.calling import did_you_mean, nearest
 from keraslike.data.rows import SourceColumns
 from keraslike.data.values import kind_of
 from keraslike.errors import ArgumentError, DataError
@@ -29,6 +29,36 @@ TARGETS = (
 )
 NUMBERING = ("id", "idx", "index", "row", "unnamed: 0", "__index_level_0__")
 TOKENS = ("input_ids", "attention_mask", "token_type_ids", "special_tokens_mask", "position_ids", "length")
+
+
+class ColumnError(ArgumentError):
+    """A column that was named, in this call or in an earlier one, is not there.
+
+    Args:
+        name: the column.
+        argument: where it was named: "text" or "target".
+        columns: those that are there.
+        other: one of them that may be meant.
+        is_remembered: whether it was not named in this call, but is that of the training data.
+    """
+
+    def __init__(
+        self, name: str, argument: str, columns: Sequence[str], other: str | None, *, is_remembered: bool = False
+    ) -> None:
+        self.argument = argument
+        self._given = (name, argument, columns, other)
+        do = did_you_mean(name, columns, None if other is None else f"name it: {argument}={other!r}.")
+        what = f"there is no column {name!r}, as {argument}= says."
+        if is_remembered:
+            what = f"there is no column {name!r}, and this model was fitted with the column {name!r} as its {argument}."
+            near = nearest(name, columns) or other
+            where = "" if near is None else f", or say which it is here: {argument}={near!r}"
+            do = f"give the column of {'labels' if argument == 'target' else 'texts'} that name{where}."
+        super().__init__(what, f"one of {_listed(columns)}.", do)
+
+    def as_remembered(self) -> "ColumnError":
+        """Give the error of a column that was not named in this call."""
+        return ColumnError(*self._given, is_remembered=True)
 
 
 def find_columns(
@@ -62,7 +92,7 @@ def find_columns(
     texts = _given(text, row, "text")
     if len(texts) > 2:
         raise ArgumentError(f"text= names {len(texts)} columns.", "one column, or two for pairs of texts.")
-    targets = _given(target, row, "target") or _known([(name,) for name in TARGETS], row, texts)
+    targets = _given(target, row, "target", texts) or _known([(name,) for name in TARGETS], row, texts)
     if not texts and "input_ids" not in row:
         texts = _find_texts(row, targets)
     targets = (targets or _only_one_left(row, texts)) if labelled else []
@@ -70,16 +100,14 @@ def find_columns(
     return {part: names[0] if len(names) == 1 else names for part, names in chosen.items() if names}
 
 
-def _given(names: Names | None, row: Mapping[str, Any], argument: str) -> list[str]:
+def _given(names: Names | None, row: Mapping[str, Any], argument: str, taken: Collection[str] = ()) -> list[str]:
     """Give the names that the user typed, each known to be a column."""
     chosen = [names] if isinstance(names, str) else list(names or ())
     for name in chosen:
         if name not in row:
-            raise ArgumentError(
-                f"there is no column {name!r}, as {argument}= says.",
-                f"one of {_listed(row)}.",
-                did_you_mean(str(name), row, f"{argument}={next(iter(row), name)!r} names the first one."),
-            )
+            left = [other for other in row if other not in taken and other.lower() not in NUMBERING]
+            other = next(reversed(left) if argument == "target" else iter(left), None)
+            raise ColumnError(str(name), argument, list(row), other)
     return chosen
 
 
@@ -103,11 +131,15 @@ def _find_texts(row: Mapping[str, Any], targets: Sequence[str]) -> list[str]:
     if not candidates:
         kinds = ", ".join(f"{name!r} ({kind_of(value)})" for name, value in row.items())
         raise DataError(f"no column holds texts; there are {kinds}.", "a column of str.", "name it: text='...'.")
+    first, second = candidates[:2]
+    left = [name for name in row if name not in (first, second) and name.lower() not in NUMBERING]
+    labels = f", and the labels: target={(left or [second])[-1]!r}" if not targets else ""
+    pair = f"a pair: text=({first!r}, {second!r})"
+    do = f"name it: text={first!r}, or {pair}{labels}" if left else f"name it: text={first!r}{labels}; or {pair}"
     raise DataError(
         f"the text column cannot be told: {_listed(candidates)} all hold texts; the columns are {_listed(row)}.",
         "a column with a known name such as 'text' or 'review', or one column of texts beside the target.",
-        f"name it: text={candidates[0]!r}, or a pair: text=({candidates[0]!r}, {candidates[1]!r}), "
-        f"and the labels: target={candidates[-1]!r}.",
+        f"{do}.",
     )
 
 

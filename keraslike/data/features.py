@@ -13,6 +13,7 @@ from keraslike.data.encoding import Feature, is_nested
 from keraslike.data.loading import InWorkers, Loading
 from keraslike.data.rows import Rows
 from keraslike.data.weights import Weights
+from keraslike.errors import ArgumentError
 
 Collate = Callable[[Any], Pair]
 Vary = Callable[[Feature, np.random.Generator], Mapping[str, Any]]
@@ -80,7 +81,7 @@ class FeatureBatch:
         return [self._part(run, lengths) for run in runs(self.size, widths, replace(cut, price=0.0))]
 
     def _part(self, run: Run, lengths: list[int] | None) -> Part:
-        x, y = self.collate([self.features[place] for place in run])
+        x, y = _pair(self.collate([self.features[place] for place in run]))
         places = np.asarray(run, dtype=np.int64)
         part = Part(x, y, len(run), index=None if isinstance(run, range) else places)
         if self.weights is not None:
@@ -89,6 +90,17 @@ class FeatureBatch:
             sent = [lengths[place] for place in run]
             part.real_tokens, part.sent_tokens = sum(sent), len(run) * max(sent)
         return part
+
+
+def _pair(made: Any) -> Pair:
+    """Give what `collate` made, which is easily forgotten to be two."""
+    if isinstance(made, (tuple, list)) and len(made) == 2:
+        return made[0], made[1]
+    raise ArgumentError(
+        f"collate gave a {type(made).__name__}.",
+        "a pair: the dict of the network's inputs, and the targets, or None where there are none.",
+        "write return inputs, targets.",
+    )
 
 
 def lengths_of(features: Sequence[Feature]) -> list[int] | None:

@@ -1,15 +1,15 @@
 """Reads containers whose columns are not a text and a label: words and tags, a question and its context, sentences."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from keraslike.calling import did_you_mean
 from keraslike.data import arrow, files, lists, tables
+from keraslike.data.columns import NUMBERING, ColumnError
 from keraslike.data.reading import is_kind, read
 from keraslike.data.rows import Prepare, Rows
 from keraslike.data.values import kind_of, plain_list
-from keraslike.errors import ArgumentError, DataError
+from keraslike.errors import DataError
 
 READERS = (lists, tables, arrow, files)  # importing them has registered what they read
 
@@ -73,6 +73,7 @@ def read_fields(
         {'words': ['Ann', 'ran'], 'target': ['PER', 'O']}
     """
     inputs = [field for field in fields if not field.is_target]
+    x = drawn(x)
     if y is None and labelled and isinstance(x, tuple) and len(x) == 2 and len(inputs) == 1:
         x, y = x
     rows = _named(x, inputs)
@@ -110,6 +111,20 @@ def _named(x: Any, inputs: Sequence[Field]) -> Rows:
     return rows if rows.named else Rows({name: rows.column(name) for name in rows.columns})
 
 
+def drawn(x: Any) -> Any:
+    """Give the rows of a generator or a torch Dataset as a list; any other container as it is.
+
+    Example:
+        >>> drawn(iter([["Ann", "ran"]])), drawn({"words": []})
+        ([['Ann', 'ran']], {'words': []})
+    """
+    if isinstance(x, Iterator):
+        return list(x)
+    if not is_kind(x, "torch", "Dataset") or is_kind(x, "datasets", "Dataset", "IterableDataset"):
+        return x
+    return [x[index] for index in range(len(x))] if hasattr(x, "__len__") else list(x)
+
+
 def is_unnamed(x: Any) -> bool:
     """Say whether a container has no names for its columns: a list, tuple or array whose rows are no dicts.
 
@@ -133,28 +148,39 @@ def _find(rows: Rows, fields: Sequence[Field], text: str | Sequence[str] | None,
     for field in fields:
         name = chosen.get(field.name)
         if name is not None and name not in rows.columns:
-            argument = "target" if field.is_target else "text"
-            raise ArgumentError(
-                f"there is no column {name!r}, as {argument}= says.",
-                f"one of {', '.join(map(repr, rows.columns))}.",
-                did_you_mean(str(name), rows.columns, f"name the column of {field.kind}."),
-            )
+            other = _proposed(rows, field, found)
+            raise ColumnError(str(name), "target" if field.is_target else "text", rows.columns, other)
         free = (lower[known] for known in (field.name, *field.known) if known in lower)
         name = name or next((known for known in free if known not in found.values()), None)
         if name is None and not field.is_optional:
-            raise _missing(rows, field)
+            raise _missing(rows, field, fields, found)
         found |= {} if name is None else {field.name: name}
     return found
 
 
-def _missing(rows: Rows, field: Field) -> DataError:
-    names = ", ".join(map(repr, rows.columns))
-    argument = "target" if field.is_target else "text"
+def _missing(rows: Rows, field: Field, fields: Sequence[Field], found: Mapping[str, str]) -> DataError:
+    inputs = [one for one in fields if not one.is_target and not one.is_optional]
+    chosen = dict(found)
+    for one in [field] if field.is_target else inputs:
+        other = chosen.get(one.name) or _proposed(rows, one, chosen)
+        chosen |= {} if other is None else {one.name: other}
+    named = [chosen.get(one.name) for one in ([field] if field.is_target else inputs)]
+    do = f"give the rows a column {field.name!r}."
+    if None not in named:
+        do = f"name it: {'target' if field.is_target else 'text'}={(named[0] if len(named) == 1 else tuple(named))!r}."
     return DataError(
-        f"no column holds {field.kind} for each row; there are {names}.",
-        f"a column named {' or '.join(map(repr, (field.known or (field.name,))[:4]))}.",
-        f"name it: {argument}={rows.columns[-1]!r}.",
+        f"no column holds {field.kind} for each row; there are {', '.join(map(repr, rows.columns))}.",
+        f"a column named {' or '.join(map(repr, dict.fromkeys((field.name, *field.known[:3]))))}.",
+        do,
     )
+
+
+def _proposed(rows: Rows, field: Field, taken: Mapping[str, str]) -> str | None:
+    """Give a column that may be the field's: not one that is another's, nor one of other values."""
+    left = [name for name in rows.columns if name not in taken.values() and name.lower() not in NUMBERING]
+    kinds = (list, tuple) if " list " in f" {field.kind} " else (str,) if " text " in f" {field.kind} " else None
+    fitting = [name for name in left if kinds is None or isinstance(rows.column(name)[0], kinds)]
+    return next(reversed(fitting) if field.is_target else iter(fitting), None)
 
 
 def _listed(names: str | Sequence[str] | None) -> list[str]:

@@ -40,6 +40,7 @@ def read_csv(path: Path) -> Rows:
 
     separator = "\t" if path.suffix.lower() == ".tsv" else ","
     names, has_rows = _header(path, separator)
+    _refuse_other_separator(path, names, separator)
     if not has_rows:
         return Rows({name: [] for name in names})
     features = Features(**{name: Value("string") for name in names})
@@ -108,6 +109,18 @@ def _header(path: Path, separator: str) -> tuple[list[str], bool]:
     return names, len(first) > 1
 
 
+def _refuse_other_separator(path: Path, names: list[str], separator: str) -> None:
+    """Refuse a file whose only column has a name that holds another separator: its columns were not parted."""
+    other = next((sign for sign in (";", "\t", "|", ",") if sign != separator and sign in names[0]), None)
+    if len(names) > 1 or other is None:
+        return
+    raise DataError(
+        f"{str(path)!r} has one column, {names[0]!r:.80}, with {other!r} in its name: another separator, it seems.",
+        "',' between the values of a .csv, a tab between those of a .tsv.",
+        f"read it yourself: pandas.read_csv({str(path)!r}, sep={other!r}), and give the table.",
+    )
+
+
 def _no_file(path: Path) -> KeraslikeError:
     endings = ", ".join(FILE_READERS)
     if path.is_file():
@@ -119,7 +132,7 @@ def _no_file(path: Path) -> KeraslikeError:
     if path.suffix.lower() not in FILE_READERS:
         return DataError(
             f"x is the str {str(path)!r:.80}, and a str is the path of a file; there is none of that name.",
-            f"a path ending in {endings}, or rows.",
+            f"a path ending in {endings}, or another that the task reads, such as .txt or .conll; or rows.",
             "put one text into a list: [x].",
         )
     neighbours = [file.name for file in path.parent.iterdir()] if path.parent.is_dir() else []

@@ -155,6 +155,19 @@ def largest_number(values: Iterable[Any]) -> float | None:
     return max((float(array.max()) for array in arrays if array.size and array.dtype.kind in "iuf"), default=None)
 
 
+def are_nearly_black(values: Iterable[Any]) -> bool:
+    """Tell images of 0 and 1 alone that are bytes: black and almost black, where black and white may be meant.
+
+    Example:
+        >>> digit = np.eye(3, dtype=np.uint8)
+        >>> are_nearly_black([digit]), are_nearly_black([digit.astype(bool)]), are_nearly_black([digit * 255])
+        (True, False, False)
+    """
+    arrays = [_as_array(value) for value in values if is_array(value) or _is_nested(value)]
+    are_bytes = len(arrays) > 0 and all(array.dtype == np.uint8 and array.size for array in arrays)
+    return are_bytes and bool(max(array.max() for array in arrays) == 1)
+
+
 def pillow(needed_for: str) -> Any:
     """Give the module `PIL.Image`.
 
@@ -217,6 +230,12 @@ def _check_array(array: npt.NDArray[Any], place: str, largest: float | None) -> 
         )
     if array.dtype in (np.uint8, np.bool_):
         return
+    if array.dtype.kind not in "iuf":
+        raise DataError(
+            f"{place} is an array of type {array.dtype}.",
+            "floats from 0 to 1, or uint8 from 0 to 255.",
+            'write x.astype("uint8"), if these are numbers from 0 to 255.',
+        )
     low, high = float(array.min()), float(array.max())
     if array.dtype.kind == "f" and low >= 0 and high <= 1:
         return
@@ -233,7 +252,7 @@ def _way_out(low: float, high: float, *, is_uint8: bool) -> str:
         return "find the rows with NaN or infinity: np.isfinite(x)."
     if low < 0:
         return "give images that are not normalised yet (the processor does that), or scale them to 0..1."
-    if is_uint8 and high > 16:
+    if is_uint8 and (high > 16 or high == 0):
         return 'write x.astype("uint8").'
     return f"divide by {high:g}: x / {high:g}."
 

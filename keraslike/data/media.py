@@ -1,12 +1,16 @@
 """Reads containers of images or sounds: what a row holds goes through the readers as it is, and stays where it lies."""
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Number
+from pathlib import Path
 from typing import Any
 
 from torch.utils.data import Dataset
 
 from keraslike.data.fields import Field, read_fields
+from keraslike.data.files import FILE_READERS
 from keraslike.data.reading import is_kind
 from keraslike.data.rows import LazyColumn, Prepare, Rows
 from keraslike.data.splits import is_splits, split_of
@@ -103,14 +107,36 @@ def read_media(
         >>> rows[1]["image"].value.shape, rows[1]["target"]
         ((8, 8), 1)
     """
+    _refuse_no_rows(x, fields[0])
     if is_splits(x):
         x = split_of(x, "train")
     if y is None and labelled and isinstance(x, tuple) and len(x) == 2 and not is_value(x):
         x, y = x
     x, found = _wrapped(x, is_value)
+    if y is not None and found is not None:
+        raise DataError(
+            f"the rows of x are pairs, whose second part would be their label, and y is given too; row 0 has "
+            f"{next(iter(found), None)!r:.60}.",
+            "the labels once: in x, or as y.",
+            "write x = [first for first, _ in x].",
+        )
     y = found if y is None and labelled else y
     own = None if prepare is None else _Prepared(prepare, is_value)
     return read_fields(x, y, fields=fields, text=text, target=target, prepare=own, labelled=labelled)
+
+
+def _refuse_no_rows(x: Any, field: Field) -> None:
+    """Refuse a number, None, and a path that is neither one of a table nor of what the task reads."""
+    is_path = isinstance(x, (str, os.PathLike))
+    if is_path and (Path(x).exists() or Path(x).suffix.lower() in FILE_READERS):
+        return
+    if is_path or x is None or isinstance(x, Number):
+        raise DataError(
+            f"x is {x!r:.80}, which holds no {field.name}{' and is no file' if is_path else ''}.",
+            f"{field.kind}, or many: a list or array of them, a dict of columns, a table, a dataset, or the path of a "
+            f"file ending in {', '.join(FILE_READERS)} that names them.",
+            "read or decode files of other kinds yourself, and give the arrays.",
+        )
 
 
 def _wrapped(x: Any, is_value: IsValue) -> tuple[Any, Any]:

@@ -100,7 +100,10 @@ def evaluation_batches(
     if y is None:
         is_own = isinstance(x, DataLoader) or not hasattr(x, "__getitem__")
         return _own_batches(x, batch_size, None, {} if is_own else measuring, weight=sample_weight, network=network)
-    return _column_batches(_columns(x, y, sample_weight, network), batch_size, None, measuring)
+    columns = _columns(x, y, sample_weight, network)
+    if count_rows(columns) == 0:
+        raise DataError("there is nothing to measure: x is empty.", "at least one row.", "check how x was made.")
+    return _column_batches(columns, batch_size, None, measuring)
 
 
 def prediction_batches(

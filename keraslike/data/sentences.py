@@ -12,7 +12,6 @@ from keraslike.data.dataset import Rows  # importing it has registered what can 
 from keraslike.data.fields import is_unnamed
 from keraslike.data.reading import read
 from keraslike.data.rows import Prepare
-from keraslike.data.splits import is_splits
 from keraslike.data.values import is_missing, kind_of, plain
 from keraslike.errors import ArgumentError, DataError
 
@@ -177,7 +176,7 @@ def sets_of_texts(x: Any) -> Mapping[str, Any]:
         >>> list(sets_of_texts({"short": texts, "long": texts})), sets_of_texts({"sentences": texts})
         (['short', 'long'], {})
     """
-    if not isinstance(x, Mapping) or is_splits(x):
+    if not isinstance(x, Mapping):
         return {}
     is_named = any(NUMBERED.fullmatch(str(name)) or str(name).lower() in (SENTENCES, *PLAIN) for name in x)
     are_texts = all(isinstance(value, list) and value and isinstance(value[0], (list, tuple)) for value in x.values())

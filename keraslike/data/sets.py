@@ -23,8 +23,8 @@ def as_sets(x: Any, columns: Collection[str] = (), *, has_y: bool = False) -> di
 
     The values tell; the names count only where a value could be both.
 
-    * A dict of splits alone, such as `{"train": ..., "test": ...}` or a `DatasetDict` with one of these names, is one
-      source of splits, not several sets.
+    * A `DatasetDict` with a split by a known name, such as "train" or "test", is one source of splits, not several
+      sets: its test split is measured. A plain dict under such names is like any other.
     * Sets without doubt: a dict (of columns), a pandas or polars DataFrame, an Arrow table, a Dataset of `datasets` or
       torch, a DataLoader, a `Path`, and a str that ends like a file that is read, or names a folder.
     * Columns without doubt: an array, a tensor, a Series, a list of anything but dicts and tuples (so a list of lists
@@ -75,7 +75,7 @@ def parts_of(value: Any) -> tuple[Any, Any, Any]:
 
 
 def _is_source_of_splits(x: Mapping[str, Any]) -> bool:
-    if not is_splits(x):
+    if not is_kind(x, "datasets", "DatasetDict", "IterableDatasetDict"):
         return False
     return any(is_splits({name: None}) for name in x)  # a DatasetDict under names of the user's own holds sets
 

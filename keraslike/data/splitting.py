@@ -2,6 +2,8 @@
 
 from collections import Counter
 from collections.abc import Hashable, Sequence
+from numbers import Real
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -55,8 +57,8 @@ def split_rows(
     return np.flatnonzero(~is_validation), np.flatnonzero(is_validation)
 
 
-def _check_fraction(fraction: float) -> None:
-    if isinstance(fraction, bool) or not 0 < fraction < 1:
+def _check_fraction(fraction: Any) -> None:
+    if isinstance(fraction, bool) or not isinstance(fraction, Real) or not 0 < float(fraction) < 1:
         raise ArgumentError(
             f"validation_split is {fraction!r}.",
             "a share between 0 and 1, both left out.",

@@ -1,17 +1,22 @@
 """Reads lists of words with a label for each word: from lists, tables, data sets, and CoNLL files."""
 
+import re
 from collections.abc import Sequence
 from itertools import repeat
 from typing import Any
 
 from keraslike.data.conll import is_conll, read_conll
-from keraslike.data.fields import Field, is_unnamed, read_fields
+from keraslike.data.fields import Field, drawn, is_unnamed, read_fields
+from keraslike.data.loader import IGNORED_LABEL
 from keraslike.data.rows import Prepare, Rows
 from keraslike.data.values import is_missing, kind_of, plain
-from keraslike.errors import DataError
+from keraslike.errors import DataError, LabelError
 
 WORDS = Field("words", ("tokens", "words", "sentence", "text"), "a list of words")
 KNOWN_LABELS = ("ner_tags", "tags", "labels", "upos", "pos_tags", "ner", "pos", "chunk_tags", "label")
+PRINTED = re.compile(r"""\[(['"].*['"]|-?\d+([\s,]+-?\d+)+)\]""", re.DOTALL)
+"""A list of strings or of whole numbers, as Python and numpy print it."""
+
 LABELS = Field("target", KNOWN_LABELS, "a list of labels")
 
 
@@ -25,6 +30,8 @@ def read_tagged_words(
     labelled: bool = True,
 ) -> Rows:
     """Give any container as rows of `words`, a list of str each, and where labelled `target`, as long a list of labels.
+
+    A word whose label is None or -100 has none, see `has_label`.
 
     In a container with names, strings are lists of words or labels with spaces between: a CSV file has no lists.
 
@@ -43,6 +50,7 @@ def read_tagged_words(
         >>> read_tagged_words([(["Ann", "ran"], ["PER", "O"])])[0]
         {'words': ['Ann', 'ran'], 'target': ['PER', 'O']}
     """
+    x = drawn(x)
     known: dict[str, Any] = {"fields": [WORDS, LABELS], "prepare": prepare, "labelled": labelled}
     if is_conll(x, WORDS.known):
         rows = read_fields(read_conll(x, text, target, labelled=labelled and y is None), y, **known)
@@ -54,6 +62,16 @@ def read_tagged_words(
         rows = read_fields([x[0].split()] if is_text else x, y, **known)
         return _checked(rows, has_strings=False)
     return _checked(read_fields(x, y, text=text, target=target, **known), has_strings=True)
+
+
+def has_label(label: Any) -> bool:
+    """Say whether a word's label is one; None, not-a-number and -100 say that the word has none.
+
+    Example:
+        >>> has_label("O"), has_label(0), has_label(None), has_label(-100)
+        (True, True, False, False)
+    """
+    return isinstance(label, str) or not (is_missing(label) or label == IGNORED_LABEL)
 
 
 def _parted(x: Any, y: Any) -> tuple[Any, Any]:
@@ -80,7 +98,20 @@ def _listed(column: Sequence[Any], has_strings: bool) -> Sequence[Any]:
     """Give arrays and tuples as lists, and strings too; a column of lists stays as it is, in memory or not."""
     if all(type(value) is list for value in column):
         return column
+    if has_strings:
+        _refuse_printed_lists(column)
     return [value.split() if has_strings and isinstance(value, str) else plain(value) for value in column]
+
+
+def _refuse_printed_lists(column: Sequence[Any]) -> None:
+    """Refuse lists that were written as text: split at their spaces they would be words such as "['Ann',"."""
+    for row, value in enumerate(column):
+        if isinstance(value, str) and PRINTED.fullmatch(value.strip()):
+            raise DataError(
+                f"row {row} (counted from 0) has the text {value!r:.80}, which is a list as Python prints it.",
+                "lists, or a text with spaces between words or labels: CSV cannot hold lists.",
+                "write the file as .jsonl or .parquet: frame.to_json(path, orient='records', lines=True).",
+            )
 
 
 def _check_words(row: int, words: Any) -> None:
@@ -115,9 +146,19 @@ def _check_labels(row: int, words: list[str], labels: Any) -> None:
             f"look at the words {words[:4]} and the labels {labels[:4]}.",
         )
     for word, label in zip(words, labels, strict=True):
-        if is_missing(label) or not isinstance(label, (str, int, float)) or label == "":
+        if label is not None and (not isinstance(label, (str, int, float)) or label == ""):
             raise DataError(
                 f"row {row} (counted from 0) has no label for its word {word!r}: {label!r:.80}, {kind_of(label)}.",
-                "a label for each word: a str or an int.",
+                "a label for each word: a str or an int, or None where it has none.",
                 "give the word a label, or leave out the row.",
             )
+
+
+def mixed_labels(first: tuple[int, Any], second: tuple[int, Any]) -> LabelError:
+    """Say that there are labels of two kinds, each given with its row."""
+    found = " and ".join(f"{label!r} in row {row} ({kind_of(label)})" for row, label in (first, second))
+    return LabelError(
+        f"the labels are of kinds that do not go together: {found}.",
+        "all str, or all numbers (rows are counted from 0).",
+        "make strings of them: [[str(label) for label in row] for row in y].",
+    )

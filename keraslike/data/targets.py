@@ -104,20 +104,27 @@ def cast_strings(values: Sequence[Any]) -> list[Any]:
     return [[cast(item) for item in value] if isinstance(value, list) else cast(value) for value in values]
 
 
-def require_target(rows: Rows) -> None:
+def require_target(rows: Rows, given_as: str = "") -> None:
     """Refuse rows without targets, with a line that names one.
+
+    Args:
+        rows: the rows.
+        given_as: the argument that they are; empty for x.
 
     Raises:
         DataError: the rows have no column `target`.
     """
     if "target" in rows.columns:
         return
-    others = [name for name in rows.columns if name not in ("text", "text_pair")]
+    is_text = "text" in rows.columns or "input_ids" in rows.columns
+    others = [name for name in rows.columns if is_text and name not in ("text", "text_pair")]
+    one = "text" if is_text else "row"
     several = f", or several: target={others}" if len(others) > 1 else ""
+    beside = f"write {given_as}=({one}s, labels)." if given_as else f"give them as y: fit({one}s, labels)."
     raise DataError(
-        f"there are {len(rows)} texts but no labels.",
-        "one label per text." if not others else f"a column of labels; beside the text there are {others}.",
-        f"name it: target={others[0]!r}{several}." if others else "give them as y: fit(texts, labels).",
+        f"{f'{given_as} has' if given_as else 'there are'} {len(rows)} {one}s but no labels.",
+        f"one label per {one}." if not others else f"a column of labels; beside the text there are {others}.",
+        f"name it: target={others[0]!r}{several}." if others else beside,
     )
 
 

@@ -110,10 +110,11 @@ def check_device(device: Any) -> None:
         )
     elif device is not None and not _is_there(device):
         accelerator = _accelerator()
+        do = 'write device="auto".' if accelerator is None else f'write device="auto", or "{accelerator.type}".'
+        if str(device).lower().startswith("gpu"):
+            do = 'torch calls it "cuda"; device="auto" takes it where there is one.'
         raise ArgumentError(
-            f"there is no device {device!r} here.",
-            f'"auto", or one of {", ".join(available_devices())}.',
-            'write device="auto".' if accelerator is None else f'write device="auto", or "{accelerator.type}".',
+            f"there is no device {device!r} here.", f'"auto", or one of {", ".join(available_devices())}.', do
         )
 
 

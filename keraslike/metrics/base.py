@@ -10,7 +10,7 @@ from torch import Tensor
 
 from keraslike.errors import DataError
 from keraslike.metrics.kinds import EVERY_KIND, OF_CLASSES, OF_VALUES, kind_of, possible_kinds, refuse_kinds
-from keraslike.metrics.reading import REGRESSION, Reading, read
+from keraslike.metrics.reading import IGNORED, REGRESSION, Reading, read
 
 Part = TypeVar("Part")
 
@@ -121,6 +121,9 @@ class Metric(poutyne.Metric, Generic[Part]):
         problem_type = self.problem_type
         if problem_type is None and self.is_of_values and logits.numel() == targets.numel():
             problem_type = REGRESSION  # whole numbers are values too, where nobody says that they are labels
+            if targets.dim() > 1 and not targets.is_floating_point():  # scores of tokens, of which few have a target
+                counted = targets != IGNORED
+                logits, targets = logits.reshape(targets.shape)[counted], targets[counted]
         reading = read(logits, targets, problem_type)
         suits = self.suits
         if suits is not EVERY_KIND:

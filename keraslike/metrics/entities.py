@@ -38,7 +38,7 @@ def entity_f1(predictions: Sequence[Any], references: Sequence[Any]) -> float:
 
     Args:
         predictions: one list of tags for each row.
-        references: as many, each as long.
+        references: as many, each as long; a word whose tag is None is left out.
 
     Raises:
         ArgumentError: the labels are no entity tags.
@@ -70,7 +70,11 @@ def _scores(predictions: Sequence[Any], references: Sequence[Any]) -> tuple[floa
     """Give precision, recall and F1."""
     from seqeval.metrics.sequence_labeling import precision_recall_fscore_support
 
-    truth, found = ([[_as_seqeval(tag) for tag in row] for row in rows] for rows in (references, predictions))
+    rows = [
+        [(_as_seqeval(tag), _as_seqeval(own)) for tag, own in zip(*row, strict=True) if own is not None]
+        for row in zip(predictions, references, strict=True)
+    ]
+    found, truth = ([[pair[side] for pair in row] for row in rows] for side in (0, 1))
     precision, recall, f1, _ = precision_recall_fscore_support(truth, found, average="micro", zero_division=0)
     return float(precision), float(recall), float(f1)
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from keraslike.calling import name_of
 from keraslike.errors import ArgumentError
 from keraslike.metrics.kept import Array, KeptMetric, mean_over_columns
-from keraslike.metrics.kinds import MORE, kind_of
+from keraslike.metrics.kinds import MORE, TWO, kind_of
 from keraslike.metrics.reading import SINGLE_LABEL, Reading, probabilities
 from keraslike.metrics.result import one_number
 from keraslike.metrics.scikit import LABELS, PROBABILITIES, SCORES, Scoring, parameters_of, scoring_of, suits_of
@@ -61,7 +61,7 @@ class LibraryMetric(KeptMetric):
     def predictions(self, reading: Reading) -> Tensor:
         """Give classes, probabilities or scores, as the function wants."""
         is_single = reading.problem_type == SINGLE_LABEL
-        self._classes = reading.logits.shape[1] if is_single else 0
+        self._classes = reading.logits.shape[1] if is_single else 2 if kind_of(reading) == TWO else 0
         response = self.scoring.response
         if self._is_roc_auc and kind_of(reading) == MORE:
             response = PROBABILITIES  # it holds each class against the rest, and wants rows that sum to 1
@@ -75,7 +75,8 @@ class LibraryMetric(KeptMetric):
     def score(self, y_true: Array, y_pred: Array) -> float:
         """Call the function; as in `KeptMetric.score`.
 
-        It is NaN where the function has no value because a class is missing, or because of the predictions alone.
+        It is NaN where the function has no value because a class is missing, because all targets are the same, or
+        because of the predictions alone.
 
         Raises:
             ArgumentError: the function gives no single number, or refuses the targets.
@@ -87,8 +88,8 @@ class LibraryMetric(KeptMetric):
             return self.scoring.sign * one_number(function(y_true, y_pred), self.name)
         except ArgumentError:
             raise
-        except (ValueError, ZeroDivisionError) as error:  # the latter of weights of which all are 0
-            if self._is_undefined(function, y_true):
+        except (ValueError, ZeroDivisionError) as error:  # the latter of targets, or weights, that are all the same
+            if isinstance(error, ZeroDivisionError) or self._is_undefined(function, y_true):
                 return float("nan")
             raise self._refused(error) from None
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from keraslike.calling import did_you_mean
+from keraslike.calling import nearest
 from keraslike.errors import ArgumentError
 from keraslike.losses.naming import LOSSES, as_loss, is_poutynes_name
 from keraslike.metrics.arrays import WithEvalPrediction, wants_arrays, wants_eval_prediction, with_arrays
@@ -39,12 +39,16 @@ OTHER_NAMES = {
     "pr_auc": "average_precision",
     "rmse": "root_mean_squared_error",
     "rootmeansquarederror": "root_mean_squared_error",
+    "seqeval": "entity_f1",
     "sparse_categorical_accuracy": "accuracy",
     "sparse_top_k_categorical_accuracy": "top_5_accuracy",
     "subset_accuracy": "accuracy",
     "top_k_categorical_accuracy": "top_5_accuracy",
 }
 """What Keras, Hugging Face and papers call a metric, by our name for it."""
+
+MOST_SHOWN = 10
+"""Names that a message lists."""
 
 
 def get_metrics(
@@ -67,8 +71,11 @@ def get_metrics(
         >>> get_metrics(["accuracy", ("kappa", "cohen_kappa_score")], "single_label_classification")
         [('accuracy', Accuracy()), ('kappa', LibraryMetric())]
     """
-    listed = [metrics] if isinstance(metrics, str) or callable(metrics) else metrics or []
-    return [_named(metric, problem_type) for metric in listed]
+    if metrics is None:
+        return []
+    if isinstance(metrics, str) or callable(metrics) or not isinstance(metrics, Iterable):
+        return [_named(metrics, problem_type)]
+    return [_named(metric, problem_type) for metric in metrics]
 
 
 def metric_names() -> list[str]:
@@ -78,7 +85,7 @@ def metric_names() -> list[str]:
 
 
 def _named(metric: Any, problem_type: str | None) -> Named:
-    if isinstance(metric, tuple):
+    if isinstance(metric, tuple) and len(metric) == 2:
         name, metric = metric
         return name, _named(metric, problem_type)[1]
     if isinstance(metric, str):
@@ -102,11 +109,12 @@ def _by_name(name: str, problem_type: str | None) -> Any:
             f"one of {', '.join(REGISTRY)}, or a name of scikit-learn's.",
             f"batch_metrics=[{name!r}] or epoch_metrics=[{name!r}], which take Poutyne's.",
         )
+    near = nearest(name, [*reversed(metric_names()), *OTHER_NAMES])
+    shown = list(dict.fromkeys([*([] if near is None else [near]), *REGISTRY]))[:MOST_SHOWN]
     raise ArgumentError(
         f"There is no metric named {name!r}.",
-        f"one of {', '.join([*REGISTRY, *ROW_METRICS])}, a scorer or function of sklearn.metrics by name, one of "
-        f"torchmetrics' {', '.join(LISTED)}, or a metric itself.",
-        did_you_mean(name, [*reversed(metric_names()), *OTHER_NAMES], "metrics=['accuracy'], for example."),
+        f"one of {', '.join(shown)}, ... (keraslike.metrics.metric_names() gives all), or a metric itself.",
+        "metrics=['accuracy'], for example." if near is None else f"did you mean {near!r}?",
     )
 
 

@@ -102,7 +102,7 @@ class OrderingTau(OrderingMetric):
         is_before = (targets.unsqueeze(2) < targets.unsqueeze(1)) & pairs
         right, wrong = (is_less & is_before).sum((1, 2)), (is_less.transpose(1, 2) & is_before).sum((1, 2))
         untied = is_less.sum((1, 2)).to(scores).sqrt() * is_before.sum((1, 2)).to(scores).sqrt()
-        return torch.where(untied > 0, (right - wrong) / untied, 0)
+        return torch.where(untied > 0, (right - wrong) / untied, 0).clamp(-1, 1)  # the roots are rounded
 
 
 @registered

@@ -1,6 +1,7 @@
 """`TopKAccuracy`: whether the right class is among the most likely ones."""
 
-from typing import ClassVar
+from numbers import Integral
+from typing import Any, ClassVar
 
 import torch
 
@@ -24,7 +25,7 @@ class TopKAccuracy(MeanMetric):
         k: how many classes; 2 as in scikit-learn.
 
     Raises:
-        ArgumentError: there are no more than k classes, so that every example would be right.
+        ArgumentError: k is below 1, or there are no more than k classes, so that every example would be right.
 
     Example:
         >>> TopKAccuracy(k=2)(torch.tensor([[2.0, 1.0, 0.0], [0.0, 3.0, 1.0]]), torch.tensor([1, 0]))
@@ -38,7 +39,10 @@ class TopKAccuracy(MeanMetric):
     """The k where none is said."""
 
     def __init__(self, problem_type: str | None = None, k: int | None = None) -> None:
-        self.k = self.usual_k if k is None else k
+        given: Any = self.usual_k if k is None else k
+        if isinstance(given, bool) or not isinstance(given, Integral) or given < 1:
+            raise ArgumentError(f"k={k!r} is no number of classes.", "a whole number from 1 on.", "write k=3.")
+        self.k = int(given)
         if k is not None:
             self.name = f"top_{k}_accuracy"
         super().__init__(problem_type)

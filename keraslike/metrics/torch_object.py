@@ -1,9 +1,12 @@
 """`TorchObject`: an object of torchmetrics for classification, which is given probabilities."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from torch import Tensor, nn
 
+from keraslike.errors import ArgumentError, KeraslikeError
 from keraslike.metrics.base import as_tensor
 from keraslike.metrics.reading import REGRESSION, SINGLE_LABEL, is_counted, probabilities, read
 from keraslike.metrics.shown import name_in_logs
@@ -37,11 +40,13 @@ class TorchObject(nn.Module):
 
     def forward(self, y_pred: Any, y_true: Any) -> Any:
         """Add a batch, and give the batch's own value; as in `Metric.update`."""
-        return self.metric(*self._rows(y_pred, y_true))
+        with self._told(y_pred):
+            return self.metric(*self._rows(y_pred, y_true))
 
     def update(self, y_pred: Any, y_true: Any) -> None:
         """Add a batch; as in `Metric.update`."""
-        self.metric.update(*self._rows(y_pred, y_true))
+        with self._told(y_pred):
+            self.metric.update(*self._rows(y_pred, y_true))
 
     def compute(self) -> Any:
         """Give the value over every batch since `reset`."""
@@ -50,6 +55,16 @@ class TorchObject(nn.Module):
     def reset(self) -> None:
         """Forget every batch."""
         self.metric.reset()
+
+    @contextmanager
+    def _told(self, y_pred: Any) -> Iterator[None]:
+        """Say which metric refuses a batch, and for how many classes it was made."""
+        try:
+            yield
+        except KeraslikeError:
+            raise
+        except (ValueError, RuntimeError) as error:
+            raise _refusal(self.metric, as_tensor(y_pred, "logits").shape[-1], error) from None
 
     def _rows(self, y_pred: Any, y_true: Any) -> tuple[Tensor, Tensor]:
         reading = read(as_tensor(y_pred, "logits"), as_tensor(y_true, "labels"), self.problem_type)
@@ -60,6 +75,21 @@ class TorchObject(nn.Module):
             counted = is_counted(reading)
             found, targets = found[counted], targets[counted]
         return (found[:, 1] if self._is_binary and found.dim() == 2 and found.shape[1] == 2 else found), targets
+
+
+def _refusal(metric: Any, outputs: int, error: Exception) -> ArgumentError:
+    """Give the error of a metric that refuses a batch, with the size that it was made for."""
+    name = type(metric).__name__
+    argument = "num_labels" if hasattr(metric, "num_labels") else "num_classes"
+    size = getattr(metric, argument, None)
+    made = "" if size is None else f" with {argument}={size}"
+    reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+    do = f"write {name}({argument}={outputs}), or leave it out of metrics."
+    if argument == "num_labels" or size in (None, outputs):
+        do = "look at its arguments, and whether each row has one label or several; or leave it out of metrics."
+    return ArgumentError(
+        f"the metric {name}{made} refuses a batch: {reason}", f"a metric for the {outputs} outputs of the network.", do
+    )
 
 
 def compares_classes(metric: Any) -> bool:

@@ -11,7 +11,9 @@ from keraslike.data.batches import OwnBatches
 from keraslike.data.cutting import WHOLE, Cut
 from keraslike.engine.random_state import kept
 from keraslike.errors import ArgumentError
+from keraslike.losses.base import Loss
 from keraslike.losses.class_weight import class_weights
+from keraslike.losses.token_cross_entropy import TokenCrossEntropy
 
 
 class Weighable(Protocol):
@@ -48,6 +50,8 @@ def weighted_loss(model: Weighable, class_weight: Any, batches: Iterable[Any], l
     if class_weight is None:
         return None
     loss = model.loss_function
+    if type(loss).with_class_weight is Loss.with_class_weight:
+        loss.with_class_weight(_NONE)  # refuses, whatever the weights
     is_own = isinstance(batches, OwnBatches) and batches.sampler is None
     if not is_own and isinstance(class_weight, str):
         raise ArgumentError(
@@ -80,7 +84,7 @@ def _outputs(model: Weighable, batches: Iterable[Any]) -> int:
             "outputs of shape (batch, classes).",
             "leave class_weight out, or weigh examples: fit(..., sample_weight=...).",
         )
-    return logits.shape[1]
+    return logits.shape[-1] if isinstance(model.loss_function, TokenCrossEntropy) else logits.shape[1]
 
 
 def _named(class_weight: Any) -> int:

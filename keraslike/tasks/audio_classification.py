@@ -1,12 +1,13 @@
 """Audio classification: a label for each sound."""
 
 from collections.abc import Mapping, Sequence
+from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from torch import Tensor
 
-from keraslike.data.audio import Wave, is_one_sound, is_sound, read_sound, resample
+from keraslike.data.audio import Wave, is_one_sound, is_sound, read_sound, resample, with_rates
 from keraslike.data.encoding import Features
 from keraslike.data.fields import Field
 from keraslike.data.media import Stored, Whole
@@ -70,8 +71,10 @@ class AudioClassification(MediaClassification):
         sampling_rate: int | None = None,
         max_seconds: float | None = None,
     ) -> None:
-        for option, value in {"sampling_rate": sampling_rate, "max_seconds": max_seconds}.items():
-            if value is not None and not value > 0:
+        numbers: list[Any] = [("sampling_rate", sampling_rate, Integral), ("max_seconds", max_seconds, Real)]
+        for option, value, kind in numbers:
+            is_number = isinstance(value, kind) and not isinstance(value, bool)
+            if value is not None and not (is_number and value > 0):
                 raise ArgumentError(f"{option}={value!r} is given.", "a number above 0, or None.", "leave it out.")
         super().__init__(problem_type, labels, targets)
         self.sampling_rate = sampling_rate
@@ -86,6 +89,10 @@ class AudioClassification(MediaClassification):
         return is_one_sound(x)
 
     # From rows to tensors
+
+    def read(self, x: Any, y: Any = None, **options: Any) -> Rows:
+        """Read any container; a column "sampling_rate" beside bare sounds says theirs."""
+        return with_rates(super().read(x, y, **options), self.field.name)
 
     def encode_rows(self, rows: Rows) -> Features:
         """Read all sounds once, for their lengths; note how many were cut or brought to another rate."""

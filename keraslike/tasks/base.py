@@ -1,6 +1,6 @@
 """The contract of a task: everything that turns a user's rows into batches, and outputs into answers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -10,10 +10,12 @@ from keraslike.data.dataset import as_dataset
 from keraslike.data.encoding import Features
 from keraslike.data.rows import Rows
 from keraslike.data.targets import REGRESSION, SINGLE_LABEL, kind_of_targets
-from keraslike.errors import ArgumentError
+from keraslike.errors import ArgumentError, DataError
+from keraslike.losses import as_loss
 from keraslike.losses.base import Loss
 from keraslike.metrics.reading import probabilities
 from keraslike.recipes.defaults import FINE_TUNING, Recipe
+from keraslike.tasks.mistakes import check_encoded, check_options, missing_logits
 
 Feature = Mapping[str, Any]
 Row = Mapping[str, Any]
@@ -36,6 +38,9 @@ class Task:
         name: the word that stands for the task in `Model(..., task=name)`.
         has_targets: whether rows to learn from, or to measure, need a `target`.
         recipe: how the task is trained where the user says nothing.
+        has_classes: whether targets are classes, or may be, so that `class_weight` has a meaning.
+        compares: the kinds of targets, as `metrics.kinds` names them, that its metrics of features may compare; None:
+            those of the loss's `problem_type`.
         measuring_seed: what `vary` is fed in validation and evaluate, so that these do not change from run to run.
         notes: calm lines for the screen, each said once.
     """
@@ -43,7 +48,14 @@ class Task:
     name: ClassVar[str]
     has_targets: ClassVar[bool] = True
     recipe: ClassVar[Recipe] = FINE_TUNING
+    has_classes: ClassVar[bool] = True
+    compares: ClassVar[frozenset[str] | None] = None
     measuring_seed: int = 0
+
+    def __new__(cls, *_: Any, **options: Any) -> Self:
+        """Make the task, or say which option is misspelt."""
+        check_options(cls, options)
+        return super().__new__(cls)
 
     def __init__(self) -> None:
         self.notes: list[str] = []
@@ -119,10 +131,33 @@ class Task:
         raise NotImplementedError(f"{type(self).__name__} does not say how a row is encoded: write encode().")
 
     def encode_rows(self, rows: Rows) -> Features:
-        """Encode all rows, and number the features by row; override it where encoding many at once is faster."""
-        return Features(
-            {**feature, "row": number} for number in range(len(rows)) for feature in self.encode(rows[number])
-        )
+        """Encode all rows, and number the features by row; override it where encoding many at once is faster.
+
+        Raises:
+            DataError: a row gives no feature, so that there would be no answer for it.
+        """
+        return Features(self._numbered(rows))
+
+    def _numbered(self, rows: Rows) -> Iterator[Feature]:
+        for number in range(len(rows)):
+            encoded = self.encode(rows[number])
+            check_encoded(self, encoded)
+            features = list(encoded)
+            if not features:
+                theirs = number if rows.numbers is None else rows.numbers[number]
+                raise DataError(
+                    f"row {theirs} (counted from 0) is empty: {self.name!r} makes no feature of it.",
+                    "one feature or more for each row.",
+                    "leave that row out.",
+                )
+            yield from ({**feature, "row": number} for feature in features)
+
+    def check_features(self, features: Sequence[Feature]) -> None:
+        """Refuse features from which nothing can be learned, or measured; by default none are.
+
+        Raises:
+            DataError: they are such.
+        """
 
     def pack(self, features: Features) -> Features:
         """Put the features of many rows into one; by default every feature stays as it is."""
@@ -153,17 +188,13 @@ class Task:
             ArgumentError: the network has no head that gives logits.
         """
         if isinstance(outputs, Mapping) and "logits" not in outputs:
-            raise ArgumentError(
-                f"the network gives {', '.join(outputs)}, but no logits: it is a body without a head.",
-                "a network with a head for the task.",
-                "give its name or directory instead, or load it with AutoModelForSequenceClassification.",
-            )
+            raise missing_logits(self, outputs)
         logits: Tensor = outputs if isinstance(outputs, Tensor) else outputs["logits"]
         return logits
 
     @property
     def loss(self) -> Loss:
-        """The loss from the logits and targets; asked for once, when the model is assembled."""
+        """The loss from the logits and targets: one of ours, or what `losses.as_loss` takes, such as a name."""
         raise NotImplementedError(f"{type(self).__name__} has no loss: write the property loss.")
 
     @property
@@ -174,7 +205,7 @@ class Task:
     @property
     def problem_type(self) -> str | None:
         """How logits are read, in transformers' words; None where the question makes no sense."""
-        return self.loss.problem_type
+        return getattr(as_loss(self.loss), "problem_type", None)
 
     def predict_batch(self, network: nn.Module, inputs: dict[str, Tensor]) -> Tensor:
         """Give the outputs that `decode` reads: the logits of a forward pass; a generating task generates."""

@@ -1,5 +1,6 @@
 """When a task's network comes into being: in the constructor where its size is known, else at the first fit."""
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -48,6 +49,7 @@ class Blueprint:
         self.network: nn.Module | None = None
         self.is_settled = False
         self._drawn: dict[str, Tensor] = {}
+        self._has_warned = False
 
     def build_early(self) -> nn.Module | None:
         """Give the network if its labels are known: named, or those of the checkpoint's own head."""
@@ -98,6 +100,15 @@ class Blueprint:
                 "call fit(...) first, or give Model(..., labels=[...]).",
             )
         return self.network
+
+    def warn_of_chance(self) -> None:
+        """Say once that answers are by chance, where a head was drawn and nothing has changed it since."""
+        if self._has_warned or self.is_settled or not self._drawn or not self._is_untouched(self.require()):
+            return
+        self._has_warned = True
+        names = ", ".join(self._drawn if len(self._drawn) < 4 else [*list(self._drawn)[:3], "..."])
+        message = f"the head ({names}) starts from random numbers and was not trained: what it gives is chance."
+        warnings.warn(f"{message} Call fit(...) first.", UserWarning, stacklevel=5)
 
     def _build(self) -> nn.Module:
         network = self.task.build(self.source, tokenizer=self.tokenizer, max_length=self.max_length)

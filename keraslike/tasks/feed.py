@@ -1,12 +1,14 @@
 """From whatever the user gave to the batches of a task."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from torch.utils.data import DataLoader
 
 from keraslike.data.budget import EXAMPLES, SortedBatches
+from keraslike.data.columns import ColumnError
 from keraslike.data.encoding import Features
 from keraslike.data.features import FeatureBatches, varied
 from keraslike.data.files import FILE_READERS
@@ -18,7 +20,7 @@ from keraslike.data.splitting import split_rows
 from keraslike.data.targets import require_target
 from keraslike.data.weights import Weights
 from keraslike.engine.random_state import kept
-from keraslike.errors import ArgumentError, LabelError
+from keraslike.errors import ArgumentError, DataError, LabelError
 from keraslike.tasks.base import Task
 
 Prepare = Callable[[dict[str, Any]], dict[str, Any]]
@@ -39,12 +41,14 @@ class Feed:
         self.columns: dict[str, Any] = dict(columns or {})
         self.prepare: Prepare | None = None
         self.has_pairs: bool | None = None
+        self._told: set[str] = set()  # the columns that the user named in this call
         self._has_told_of_cache = False
 
     # Reading
 
     def choose(self, text: Any = None, target: Any = None, prepare: Prepare | None = None) -> None:
         """Remember what the user says of the columns; None leaves the choice as it is."""
+        self._told = {name for name, value in (("text", text), ("target", target)) if value is not None}
         if text is not None:
             self.columns["text"] = text
         if target is not None:
@@ -58,10 +62,18 @@ class Feed:
         chosen = {"text": text, "target": target}
         feed = Feed(self.task, {**self.columns, **{name: value for name, value in chosen.items() if value is not None}})
         feed.prepare, feed.has_pairs = self.prepare, self.has_pairs
+        feed._told = {name for name, value in chosen.items() if value is not None}
         return feed
 
     def read(
-        self, x: Any, y: Any = None, *, has_target: bool = True, learns: bool = False, like: Sequence[Any] | None = None
+        self,
+        x: Any,
+        y: Any = None,
+        *,
+        has_target: bool = True,
+        learns: bool = False,
+        like: Sequence[Any] | None = None,
+        given_as: str = "",
     ) -> Rows:
         """Read finite data into the rows of the task, beside the random state.
 
@@ -71,6 +83,7 @@ class Feed:
             has_target: False for predicting.
             learns: whether the labels are learned from these rows, so that a checkpoint's own do not count.
             like: targets whose type those of a file get; default: the labels, where they are known.
+            given_as: the argument that x is, for messages; empty for x.
 
         Raises:
             DataError: no text, no target, or they do not fit together.
@@ -78,7 +91,7 @@ class Feed:
         has_target = has_target and self.task.has_targets
         target = self.columns.get("target") if has_target and y is None else None
         self._tell_of_cache(x)
-        with kept():
+        with kept(), self._remembering():
             rows = self.task.read(
                 x,
                 y,
@@ -90,8 +103,30 @@ class Feed:
                 keep_strings=_are_strings(self._known_labels(learns) if like is None else like),
             )
         if has_target:
-            require_target(rows)
+            require_target(rows, given_as)
         return rows
+
+    def with_pairs(self, rows: Rows) -> Rows:
+        """Give the rows, if they are pairs of texts where the model has learned from pairs.
+
+        Raises:
+            DataError: they are single texts.
+        """
+        if not (self.has_pairs and self.task.reads_texts) or {"text_pair", "input_ids"} & {*rows.columns}:
+            return rows
+        raise DataError(
+            "the rows hold one text each, and the model has learned from pairs of texts.",
+            "pairs of texts.",
+            "give a list of pairs [(first, second), ...], or one pair (first, second).",
+        )
+
+    @contextmanager
+    def _remembering(self) -> Iterator[None]:
+        """Say of a missing column that the user did not name that it is the training data's."""
+        try:
+            yield
+        except ColumnError as error:
+            raise (error if error.argument in self._told else error.as_remembered()) from None
 
     def _known_labels(self, learns: bool) -> Sequence[Any]:
         labels: Labels | None = getattr(self.task, "labels", None)
@@ -112,6 +147,7 @@ class Feed:
 
     def remember(self, rows: Rows) -> None:
         """Keep the columns of the training data for evaluate, predict and the saved directory."""
+        self._told = set()
         self.has_pairs = "text_pair" in rows.columns
         for name, column in rows.source_columns.items():
             self.columns.setdefault(name, column)
@@ -124,7 +160,7 @@ class Feed:
         """Read validation data: `(x, y)`, or anything that holds its own targets, of splits the one for validation."""
         is_x_and_y = isinstance(data, tuple) and len(data) == 2 and self.task.has_targets
         x, y = data if is_x_and_y else (split_of(self.task.open(data), "validation"), None)
-        return self.read(x, y, like=like).as_part("validation")
+        return self.read(x, y, like=like, given_as="validation_data").as_part("validation")
 
     # Batches
 
@@ -167,6 +203,8 @@ class Feed:
         features: Sequence[Any]
         with kept():
             features = self.task.pack(self.task.encode_rows(rows) if has_notes else self.encode_unnoted(rows))
+        if is_measured or vary_seed is not None:
+            self.task.check_features(features)
         if is_measured and self.task.varies:
             of_epoch = (self.task.measuring_seed, 1)
             features = [varied(features, index, self.task.vary, of_epoch) for index in range(len(features))]

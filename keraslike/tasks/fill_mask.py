@@ -78,8 +78,9 @@ class FillMask(LanguageTask):
                 "a share above 0, and two probabilities of at most 1 together.",
                 "leave them out: 0.15, 0.8 and 0.1.",
             )
-        if top_k < 1:
-            raise ArgumentError(f"top_k={top_k} gives no answer.", "1 or more.", "leave it out.")
+        count: Any = top_k
+        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+            raise ArgumentError(f"top_k={count!r} gives no answer.", "1 or more.", "leave it out.")
         self.share = share
         self.whole_words = whole_words
         self.top_k = top_k

@@ -10,7 +10,7 @@ from torch import Tensor
 from keraslike.data.encoding import Features
 from keraslike.data.fields import Field
 from keraslike.data.files import quiet
-from keraslike.data.images import as_rgb, check_image, is_image, is_one_image, largest_number, pillow
+from keraslike.data.images import are_nearly_black, as_rgb, check_image, is_image, is_one_image, largest_number, pillow
 from keraslike.data.media import Stored, Whole
 from keraslike.data.rows import LazyColumn, Rows
 from keraslike.tasks.media import MediaClassification
@@ -87,8 +87,10 @@ class ImageClassification(MediaClassification):
     def encode_rows(self, rows: Rows) -> Features:
         """Check all images that are in memory, and that files are there; nothing is opened or processed yet."""
         column = rows.column(self.field.name)
-        in_memory = () if isinstance(column, LazyColumn) else (value.value for value in column)
+        in_memory = [] if isinstance(column, LazyColumn) else [value.value for value in column]
         self._largest = largest_number(in_memory)
+        if self._largest == 1 and are_nearly_black(in_memory):
+            self.notes.append("The images are uint8 of 0 and 1, nearly black; if 1 is white, write x.astype(bool).")
         return super().encode_rows(rows)
 
     def measured(self, number: int, value: Whole | Stored) -> Mapping[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any, Self
 from torch import nn
 
 from keraslike.data.labels import Labels
+from keraslike.data.loader import IGNORED_LABEL
 from keraslike.errors import LabelError
 from keraslike.tasks import pretrained
 from keraslike.tasks.transformer import TransformerTask
@@ -85,10 +86,11 @@ class LabelledTask(TransformerTask):
         """Take the labels from one flat list of targets, or hold these against the labels that are known.
 
         Raises:
-            LabelError: there is one label only, or one that the model does not know.
+            LabelError: there is one label only, one that the model does not know, or -100, which is none.
         """
         found = Labels.from_targets(targets)
         if self.labels is None:
+            _refuse_ignored(found, targets)
             self.require_two(found, "the data have")
             self.labels = found
             return
@@ -144,7 +146,8 @@ class LabelledTask(TransformerTask):
         return True
 
     def check_network(self, network: Any) -> None:
-        """Hold the number of a module's outputs against the labels."""
+        """Hold a module's head and the number of its outputs against the labels."""
+        super().check_network(network)
         if network.config.num_labels != self.outputs:
             raise LabelError(
                 f"the network has {network.config.num_labels} outputs, but there are {self.outputs} labels or targets.",
@@ -179,3 +182,15 @@ class LabelledTask(TransformerTask):
         task = super().from_state({**state, "labels": None})
         task.labels = None if state["labels"] is None else Labels.from_json(state["labels"])
         return task
+
+
+def _refuse_ignored(found: Labels, targets: Sequence[Any]) -> None:
+    """Refuse the number by which torch and transformers mark what has no label: it would be learned like any other."""
+    if IGNORED_LABEL not in found.names:
+        return
+    count = sum(target == IGNORED_LABEL for target in targets)
+    raise LabelError(
+        f"{count:,} of {len(targets):,} labels are {IGNORED_LABEL}, which stands for no label.",
+        "a label for each row.",
+        f"leave such rows out, or name it if it is a label: Model(..., labels={list(found.names)[:10]}).",
+    )

@@ -46,6 +46,9 @@ class LanguageTask(TransformerTask):
                 f"one of {', '.join(map(repr, UNITS))}.",
                 did_you_mean(str(sample_by), UNITS),
             )
+        tokens: Any = block_size
+        if tokens is not None and (isinstance(tokens, bool) or not isinstance(tokens, int)):
+            raise ArgumentError(f"block_size={block_size!r} is no number of tokens.", "an int.", "leave it out.")
         self.block_size = block_size
         self.sample_by = sample_by
         self._frame: tuple[list[int], list[int]] = ([], [])

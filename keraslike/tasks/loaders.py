@@ -74,15 +74,14 @@ class LoaderBatches:
             return self._tensor_batch(data)
         if getattr(self.loader, "collate_fn", None) is default_collate:
             data = self._uncollated(data)
-        is_pair = isinstance(data, (tuple, list)) and len(data) == 2 and not isinstance(data[0], (str, Mapping, _Row))
-        x, y = data if is_pair else (data, None)
+        x, y = data if _is_x_and_y(data, self.feed.task.reads_texts) else (data, None)
         x, y = list(x) if isinstance(x, tuple) else x, y if self.has_target else None
         rows = self.feed.read(x, y, has_target=self.has_target)
         if self.learning_seed is not None:
             self.feed.remember(rows)
         features = self.feed.encode_batch(rows, self._of_epoch(), self._drawn)
         self._drawn += len(features)
-        return FeatureBatch(features, self.feed.task.collate)
+        return FeatureBatch(features, self.feed.task.collate, source=rows)
 
     def _of_epoch(self) -> tuple[int, int] | None:
         """Give what the variation of features is drawn by: (seed, epoch); None where nothing varies, in predict."""
@@ -227,6 +226,22 @@ def rows_of_loader(feed: Feed, loader: Any) -> Rows | None:
 
 def _no_batch() -> DataError:
     return DataError("the loader gave no batch.", "at least one row.", "check its dataset, and drop_last=.")
+
+
+def _is_x_and_y(data: Any, has_one_text: bool) -> bool:
+    """Tell (x, y) from two rows, as a `collate_fn` of the user's may give them.
+
+    A tuple is x and y. A list is rows where both of its parts can be: tuples of two or three that begin with the same
+    kind of value, or lists of strings where a row is more than one text.
+    """
+    if not isinstance(data, (tuple, list)) or len(data) != 2 or isinstance(data[0], (str, Mapping, _Row)):
+        return False
+    first, second = data
+    if isinstance(data, tuple) or type(first) is not type(second) or not isinstance(first, (tuple, list)):
+        return True
+    if isinstance(first, tuple):
+        return len(first) not in (2, 3) or type(first[0]) is not type(second[0])
+    return has_one_text or not all(isinstance(value, str) for value in (*first, *second))
 
 
 def _by_row(column: Any) -> Any:

@@ -10,7 +10,7 @@ import torch
 
 from keraslike.calling import did_you_mean
 from keraslike.data.encoding import Feature
-from keraslike.errors import ArgumentError
+from keraslike.errors import ArgumentError, DataError
 
 Ids = npt.NDArray[Any]
 
@@ -95,6 +95,34 @@ def left_out(feature: Feature, layout: Layout) -> int:
     lengths, kept = list(feature["pieces"]), layout.leading(apart(feature))
     is_first_cut = sum(map(len, kept)) < sum(lengths[: len(kept)])
     return len(lengths) - len(kept) + int(is_first_cut)
+
+
+def cut_note(features: Sequence[Feature], layout: Layout, part: str) -> str | None:
+    """Give the line that says how many texts do not fit, and how much of them is lost; None where all do."""
+    cut = [left_out(feature, layout) for feature in features]
+    if not any(cut):
+        return None
+    share = f"{sum(map(bool, cut)):,} of {len(features):,} {f'{part} texts'.strip()}"
+    lost = f"sentences lost at their ends, in whole or in part: {sum(cut):,}"
+    alone = sum(count > 0 and len(feature["pieces"]) - count < 2 for count, feature in zip(cut, features, strict=True))
+    rest = f"; {alone:,} texts keep less than two, which teach no order" if alone else ""
+    return f"{share} were cut at {layout.limit:,} tokens ({lost}{rest})."
+
+
+def require_two_sentences(features: Sequence[Feature], layout: Layout) -> None:
+    """Refuse texts that would all lose every sentence but the first: there would be nothing to put in order.
+
+    Raises:
+        DataError: they would.
+    """
+    has_order = [len(feature["pieces"]) > 1 for feature in features]
+    if not any(has_order) or any(len(feature["pieces"]) - left_out(feature, layout) > 1 for feature in features):
+        return
+    raise DataError(
+        f"max_length is {layout.limit:,} tokens, and none of the {len(features):,} texts has two sentences that fit.",
+        "room for two sentences or more of most texts.",
+        "set a larger max_length, take a model for longer texts, or give shorter sentences.",
+    )
 
 
 def laid_out(feature: Feature, layout: Layout, sentences: Sequence[Ids], order: Ids) -> Feature:

@@ -85,6 +85,7 @@ class MeasuringVerbs(TaskVerbs):
             known: dict[str, Any] = {"network": self.network, "loading": loading}
             return evaluation_batches(x, y, weight, batch_size=int(batch_size or EXAMPLES), **known)
         self._required_blueprint().require()
+        self._required_blueprint().warn_of_chance()
         if loading:
             raise ArgumentError(
                 "workers= and dataloader_kwargs= are given, but with a task evaluate makes its batches itself.",

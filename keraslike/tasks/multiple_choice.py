@@ -40,6 +40,7 @@ class MultipleChoice(TransformerTask):
     """
 
     name: ClassVar[str] = "multiple-choice"
+    has_classes: ClassVar[bool] = False  # the second choice of one row is nothing like that of another
     auto_class: ClassVar[str] = "AutoModelForMultipleChoice"
     head: ClassVar[str] = "ForMultipleChoice"
 

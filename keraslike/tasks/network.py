@@ -8,6 +8,8 @@ from torch import nn
 from keraslike.engine.forward import ModelWrapper
 from keraslike.errors import ArgumentError
 from keraslike.losses import model_loss
+from keraslike.metrics.base import Metric
+from keraslike.metrics.function import FunctionMetric
 from keraslike.metrics.rows import RowMetric
 from keraslike.tasks.base import Task
 
@@ -45,8 +47,11 @@ def rows_metrics(metrics: Sequence[tuple[Any, Any]], task: Task | None) -> list[
     """Give those of the metrics that are of rows.
 
     Raises:
-        ArgumentError: there is no task that decodes rows.
+        ArgumentError: there is no task that decodes rows, or it packs several rows into one feature; or another metric
+            has no meaning for the task's targets.
     """
+    if task is not None:
+        _refuse_strange(metrics, task)
     found = [metric for _, metric in metrics if isinstance(metric, RowMetric)]
     if found and task is None:
         raise ArgumentError(
@@ -54,7 +59,26 @@ def rows_metrics(metrics: Sequence[tuple[Any, Any]], task: Task | None) -> list[
             "a model with a task.",
             'write Model(..., task="text-classification"), for example.',
         )
+    if found and task is not None and type(task).pack is not Task.pack:
+        raise ArgumentError(
+            f"the metric {found[0].name!r} compares decoded rows, and {task.name!r} packs several rows into a feature.",
+            "metrics of tokens, such as 'perplexity'.",
+            "leave it out, and compare what predict(x) gives by hand.",
+        )
     return found
+
+
+def _refuse_strange(metrics: Sequence[tuple[Any, Any]], task: Task) -> None:
+    """Refuse metrics that compare classes, or values, where the targets of a task are something else."""
+    for name, metric in metrics:
+        if task.compares is None or not isinstance(metric, Metric) or isinstance(metric, FunctionMetric):
+            continue
+        if task.compares.isdisjoint(metric.suits):
+            raise ArgumentError(
+                f"the metric {name!r} has no meaning for the targets of {task.name!r}.",
+                f"{', '.join(map(repr, task.metrics))}, or a function (predictions, references) of your own.",
+                f"metrics=[{task.metrics[0]!r}], or leave metrics out.",
+            )
 
 
 def choose_loss(given: Any, task: Task | None, network: nn.Module, *, has_own_loss: bool = False) -> Any:

@@ -1,7 +1,8 @@
 """The verbs of a model with a task that answer: rows in, the user's own labels out."""
 
+import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,10 +11,12 @@ import numpy as np
 from torch import Tensor
 
 from keraslike.data.budget import SortedBatches, token_budget
+from keraslike.data.conll import SUFFIXES as CONLL_ENDINGS
 from keraslike.data.encoding import Feature
 from keraslike.data.files import FILE_READERS
 from keraslike.data.loading import check_beside_loader
 from keraslike.data.rows import Rows
+from keraslike.data.sentences import ENDINGS as PLAIN_ENDINGS
 from keraslike.data.splits import split_of
 from keraslike.engine.display import display
 from keraslike.engine.prediction import predict_batches
@@ -24,11 +27,15 @@ from keraslike.recipes.micro_batches import device_type
 from keraslike.recipes.verbs import TrainingVerbs
 from keraslike.tasks.base import Task
 from keraslike.tasks.feed import Feed
-from keraslike.tasks.keeping import RowKeeper
+from keraslike.tasks.keeping import RowKeeper, check_answers
 from keraslike.tasks.loaders import LoaderBatches, Remembering, is_loader
 
 if TYPE_CHECKING:
     from keraslike.tasks.blueprint import Blueprint
+
+
+TEXT_FILES = frozenset({*FILE_READERS, *CONLL_ENDINGS, *PLAIN_ENDINGS})
+"""How the names of files end that some task reads."""
 
 
 class PredictingVerbs(TrainingVerbs):
@@ -97,7 +104,7 @@ class PredictingVerbs(TrainingVerbs):
         if self.labels is None:
             task.probabilities([], [])  # refuses, before anything goes through the network
         outputs, features, is_one = self._outputs(x, batch_size, verbose)
-        given = task.probabilities(outputs, features)
+        given = _read_off(task, task.probabilities, outputs, features)
         if is_one:
             return given[0]
         return np.stack(given) if len({value.shape for value in given}) == 1 else given
@@ -106,7 +113,7 @@ class PredictingVerbs(TrainingVerbs):
         """Give one result per row; for one text, the result itself."""
         task = self._required_task()
         outputs, features, is_one = self._outputs(x, batch_size, verbose)
-        results = task.decode(outputs, features)
+        results = _read_off(task, task.decode, outputs, features)
         if is_one:
             return results[0].item() if hasattr(results[0], "item") and results[0].ndim == 0 else results[0]
         return task.answers(results)
@@ -115,6 +122,7 @@ class PredictingVerbs(TrainingVerbs):
         """Give the outputs of all features on the CPU, the features, and whether one single text was given."""
         task, feed = self._required_task(), self._required_feed()
         self._required_blueprint().require()
+        self._required_blueprint().warn_of_chance()
         check_beside_loader(x, batch_size)
         is_one = task.is_one(x, has_pairs=bool(feed.has_pairs))
         shown = display(verbose, None)
@@ -130,11 +138,11 @@ class PredictingVerbs(TrainingVerbs):
         feed = self._required_feed()
         if is_one:
             _warn_of_file(x)
-            return feed.read([x], has_target=False)
+            return feed.with_pairs(feed.read([x], has_target=False))
         if isinstance(x, Sequence) and not isinstance(x, (str, bytes)) and len(x) == 0:
             raise DataError("there is nothing to predict: x is empty.", "at least one text.", "check how x was made.")
         x = split_of(self._required_task().open(x), "test")
-        return feed.read(str(x) if isinstance(x, Path) else x, has_target=False)
+        return feed.with_pairs(feed.read(str(x) if isinstance(x, Path) else x, has_target=False))
 
     def row_keeper(self) -> RowKeeper | None:
         """Give what keeps the rows of one validation or evaluation, where a metric asks for them."""
@@ -169,8 +177,33 @@ class PredictingVerbs(TrainingVerbs):
         return self._blueprint
 
 
+def _read_off(
+    task: Task, read: Callable[[Any, Sequence[Feature]], list[Any]], outputs: Any, features: Sequence[Feature]
+) -> Any:
+    """Give what `read` makes of outputs; of those without features, a loader's padded tensors, if it needs none.
+
+    Raises:
+        DataError: the answers are put together from what the user gave; or there are not as many as rows.
+    """
+    if len(features) == len(outputs):
+        found = read(outputs, features)
+        check_answers(task, found, len({int(row) for feature in features for row in np.ravel(feature["row"])}))
+        return found
+    try:
+        found = read(outputs, features)
+    except ValueError:  # it asks for a feature of each output
+        found = []
+    if len(found) == len(outputs):
+        return found
+    raise DataError(
+        "the loader gives padded tensors, and the answers of this task need the rows that they were made of.",
+        "a loader of rows.",
+        "write DataLoader(rows, batch_size=..., collate_fn=list), or use predict_logits(x).",
+    )
+
+
 def _warn_of_file(text: Any) -> None:
     """Say that a text which is the name of a file was taken for a text, as every str is here."""
-    if isinstance(text, str) and Path(text).suffix.lower() in FILE_READERS and Path(text).is_file():
+    if isinstance(text, str) and Path(text).suffix.lower() in TEXT_FILES and os.path.isfile(text):
         message = f"predict takes the str {text!r} for a text; predict(pathlib.Path({text!r})) reads the file."
         warnings.warn(message, UserWarning, stacklevel=5)

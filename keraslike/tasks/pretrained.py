@@ -199,8 +199,23 @@ def token_limit(config: Any, tokenizer: Any) -> int | None:
     positions = getattr(config, "max_position_embeddings", None)
     if positions is not None and config.model_type in ("roberta", "xlm-roberta", "camembert", "longformer", "mpnet"):
         positions -= config.pad_token_id + 1
-    limits = [limit for limit in (positions, tokenizer.model_max_length) if limit is not None and limit < UNLIMITED]
-    return min(limits, default=None)
+    limits = [positions, tokenizer.model_max_length]
+    return min((limit for limit in limits if limit is not None and 0 < limit < UNLIMITED), default=None)  # XLNet's: -1
+
+
+def refuse_answers_at_end(network: Any) -> None:
+    """Refuse a head that reads its answer at a text's last token, as XLNet's does: behind shorter texts is padding.
+
+    Raises:
+        ArgumentError: it is one.
+    """
+    if any(getattr(module, "summary_type", None) == "last" for module in network.modules()):
+        raise ArgumentError(
+            f"the head of {type(network).__name__} reads each answer at the last token, where padding stands: it would "
+            "depend on the other texts of a batch.",
+            "a model that answers at its first token, such as bert-base-uncased or roberta-base.",
+            'load this one with another head, from_pretrained(..., summary_type="first"), and give tokenizer= too.',
+        )
 
 
 def choose_max_length(wanted: int | None, config: Any, tokenizer: Any) -> int | None:

@@ -18,6 +18,7 @@ from keraslike.data.squad import is_squad, read_squad
 from keraslike.errors import ArgumentError
 from keraslike.losses import SpanCrossEntropy
 from keraslike.losses.base import Loss
+from keraslike.tasks.mistakes import missing_logits
 from keraslike.tasks.spans import best_spans
 from keraslike.tasks.transformer import TransformerTask
 
@@ -58,6 +59,8 @@ class QuestionAnswering(TransformerTask):
     """
 
     name: ClassVar[str] = "question-answering"
+    has_classes: ClassVar[bool] = False
+    compares: ClassVar[frozenset[str] | None] = frozenset()  # spans are no classes: its metrics are of rows
     auto_class: ClassVar[str] = "AutoModelForQuestionAnswering"
     head: ClassVar[str] = "ForQuestionAnswering"
 
@@ -172,11 +175,7 @@ class QuestionAnswering(TransformerTask):
         if isinstance(outputs, Tensor):
             return outputs
         if "start_logits" not in outputs or "end_logits" not in outputs:
-            raise ArgumentError(
-                f"the network gives {', '.join(outputs)}, but no start_logits and end_logits.",
-                "a network with a head for question answering.",
-                "give its name or directory instead, or load it with AutoModelForQuestionAnswering.",
-            )
+            raise missing_logits(self, outputs, "start_logits and end_logits")
         return torch.stack((outputs["start_logits"], outputs["end_logits"]), dim=-1)
 
     @property

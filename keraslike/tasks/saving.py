@@ -2,8 +2,9 @@
 
 import os
 from collections.abc import Callable, Sequence
-from typing import Any, Self
+from typing import Any, Never, Self
 
+from keraslike.calling import did_you_mean, parameters_of
 from keraslike.checkpoint import given_again, manifest_of, read_manifest, write_directory
 from keraslike.errors import ArgumentError
 from keraslike.tasks.measuring import MeasuringVerbs
@@ -40,6 +41,19 @@ class SavingVerbs(MeasuringVerbs):
         write_directory(directory, manifest, lambda draft: task.save(draft, network), overwrite=overwrite)
 
     @classmethod
+    def from_pretrained(cls, name: Any = None, *_: Any, **__: Any) -> Never:
+        """Refuse transformers' word, with ours.
+
+        Raises:
+            ArgumentError: always.
+        """
+        raise ArgumentError(
+            f"{cls.__name__} has no from_pretrained.",
+            "a model's name or directory, and a task.",
+            f"write Model({name!r}, task=...), or keraslike.load(directory) for what save() wrote.",
+        )
+
+    @classmethod
     def load(
         cls,
         directory: str | os.PathLike[str],
@@ -52,6 +66,7 @@ class SavingVerbs(MeasuringVerbs):
         prepare: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
         device: Any = "auto",
         precision: Any = None,
+        **misspelt: Any,
     ) -> Self:
         """Read a model that `save` wrote.
 
@@ -65,6 +80,7 @@ class SavingVerbs(MeasuringVerbs):
             prepare: the function that maps rows, where `fit` was given one.
             device: as in `Model`.
             precision: as in `Model`; None: the saved model's.
+            misspelt: what there is not, for the error that says so.
 
         Returns:
             A model that predicts and evaluates as the saved one did. The state of its optimizer is not kept, and an
@@ -72,8 +88,12 @@ class SavingVerbs(MeasuringVerbs):
 
         Raises:
             LoadError: there is no such directory, or it is damaged.
-            ArgumentError: something of your own has to be given again.
+            ArgumentError: something of your own has to be given again, or the task is not the one that was saved.
         """
+        for name in misspelt:
+            known = parameters_of(cls.load)
+            do = did_you_mean(name, known, f"leave {name} out: the directory holds everything else.")
+            raise ArgumentError(f"load() has no argument {name!r}.", f"one of {', '.join(known)}.", do)
         manifest = read_manifest(directory)
         own = {"loss_function": loss_function, "metrics": metrics, "prepare": prepare}
         again = given_again(manifest, {**own, "batch_metrics": batch_metrics, "epoch_metrics": epoch_metrics})

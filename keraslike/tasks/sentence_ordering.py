@@ -1,6 +1,7 @@
 """Sentence ordering: shuffled sentences are put back in order, by a score at a marker of each."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,18 +15,21 @@ from keraslike.data.sentences import SENTENCES, TEXT_NUMBER, read_sentences, set
 from keraslike.errors import ArgumentError, DataError
 from keraslike.losses.base import Loss
 from keraslike.losses.squared_error_per_text import IGNORED, SquaredErrorPerText
+from keraslike.metrics.kinds import OF_VALUES
+from keraslike.recipes.defaults import FINE_TUNING, Recipe
 from keraslike.tasks.collapse import collapse_remark
 from keraslike.tasks.marking import (
     Layout,
     add_token,
     apart,
     choose_marker,
+    cut_note,
     laid_out,
     layout_of,
-    left_out,
+    require_two_sentences,
     takes_space,
 )
-from keraslike.tasks.token_heads import HEADS, centre
+from keraslike.tasks.token_heads import HEADS, centre, check_token_head
 from keraslike.tasks.transformer import TransformerTask
 
 CHUNK = 1_000
@@ -34,7 +38,7 @@ CHUNK = 1_000
 DEFAULT_MARKER = "sep"
 """What marks a sentence where the user says nothing."""
 
-DEFAULT_START = "zero"
+DEFAULT_START = "mean"
 """Where scores begin where the user says nothing."""
 
 TARGETS = {"index": False, "averaged": True}
@@ -83,6 +87,8 @@ class SentenceOrdering(TransformerTask):
 
     name: ClassVar[str] = "sentence-ordering"
     has_targets: ClassVar[bool] = False
+    compares: ClassVar[frozenset[str] | None] = OF_VALUES
+    recipe: ClassVar[Recipe] = replace(FINE_TUNING, learning_rate=1e-4)
     auto_class: ClassVar[str] = "AutoModelForTokenClassification"
     head: ClassVar[str] = "ForTokenClassification"
 
@@ -162,13 +168,8 @@ class SentenceOrdering(TransformerTask):
         return bool(config.num_labels == HEADS[self._head].outputs)
 
     def check_network(self, network: Any) -> None:
-        """Refuse a module of the user's own with several outputs per token."""
-        if type(network).__name__.endswith("ForTokenClassification") and network.config.num_labels != 1:
-            raise ArgumentError(
-                f"the network has {network.config.num_labels} outputs for each token.",
-                "one score for each token.",
-                "load it with AutoModelForTokenClassification.from_pretrained(..., num_labels=1).",
-            )
+        """Refuse a module of the user's own without a head of tokens, or with several outputs per token."""
+        check_token_head(self, network)
 
     @property
     def loss(self) -> Loss:
@@ -189,12 +190,12 @@ class SentenceOrdering(TransformerTask):
     def encode_rows(self, rows: Rows) -> Features:
         """Tokenize all rows, the pieces of each sentence kept apart; note how many texts do not fit as a whole."""
         features = Features(self._encode_all(rows))
-        cut = [left_out(feature, self._known_layout) for feature in features]
-        if any(cut):
-            share = f"{sum(map(bool, cut)):,} of {len(rows):,} {f'{rows.part} texts'.strip()}"
-            lost = f"sentences lost at their ends, in whole or in part: {sum(cut):,}"
-            self.notes.append(f"{share} were cut at {self.max_length:,} tokens ({lost}).")
+        self.notes += filter(None, [cut_note(features, self._known_layout, rows.part)])
         return features
+
+    def check_features(self, features: Sequence[Feature]) -> None:
+        """Refuse texts of which so little fits that none of them has two sentences left; as in `Task`."""
+        require_two_sentences(features, self._known_layout)
 
     def _encode_all(self, rows: Rows) -> Iterator[Feature]:
         for start in range(0, len(rows), CHUNK):

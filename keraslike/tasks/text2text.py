@@ -1,12 +1,15 @@
 """From text to text by an encoder and a decoder (T5, BART, Marian): translation, summaries, corrections."""
 
+import inspect
 from collections.abc import Iterator, Mapping, Sequence
+from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from keraslike.calling import did_you_mean
 from keraslike.data.encoding import Feature, Features, pad_flat
 from keraslike.data.loader import IGNORED_LABEL, pad_features
 from keraslike.data.rows import Rows
@@ -16,6 +19,7 @@ from keraslike.losses import TokenCrossEntropy
 from keraslike.losses.base import Loss
 from keraslike.tasks import pretrained
 from keraslike.tasks.cuts import Cuts
+from keraslike.tasks.decoding import end_to_add, first_token
 from keraslike.tasks.transformer import TransformerTask
 
 CHUNK = 1_000
@@ -24,8 +28,14 @@ CHUNK = 1_000
 NEW_TOKENS = 128
 """How many tokens are written at most where neither the user nor the checkpoint says; a trained model stops earlier."""
 
-NEVER_AN_ID = 10**9
-"""Stands in for a token, to see where a model puts it."""
+OF_TASK = {
+    "max_length": "the task's max_new_tokens= says how many tokens.",
+    "max_new_tokens": "the task has max_new_tokens= of its own.",
+    "num_beams": "the task has num_beams= of its own.",
+    "num_return_sequences": "one text is written for each row.",
+    "return_dict_in_generate": "the texts alone are read.",
+}
+"""What `generate` takes, but not from a task, and why."""
 
 
 class Text2Text(TransformerTask):
@@ -44,7 +54,7 @@ class Text2Text(TransformerTask):
         generation: further arguments of transformers' `generate`, such as {"no_repeat_ngram_size": 3}.
 
     Raises:
-        ArgumentError: a number is below 1.
+        ArgumentError: a number is below 1, or `generation` holds what `generate` does not take.
 
     Example:
         >>> Text2Text(prefix="summarize: ", num_beams=4).state()["num_beams"]
@@ -68,12 +78,23 @@ class Text2Text(TransformerTask):
         self.max_target_length = max_target_length
         self.max_new_tokens = max_new_tokens
         self.num_beams = num_beams
+        self._check_arguments(generation)
         self.generation = dict(generation or {})
-        for name in ("max_target_length", "max_new_tokens", "num_beams"):
-            if getattr(self, name) is not None and getattr(self, name) < 1:
-                raise ArgumentError(f"{name}={getattr(self, name)} is below 1.", "1 or more.", f"leave {name} out.")
         self._target_limit: int | None = None
         self._start: int | None = None
+        self._end: int | None = None
+
+    def _check_arguments(self, generation: Any) -> None:
+        for name in ("max_target_length", "max_new_tokens", "num_beams"):
+            value = getattr(self, name)
+            is_whole = isinstance(value, Integral) and not isinstance(value, bool)
+            if value is not None and not (is_whole and value >= 1):
+                what = "is below 1" if is_whole else "is no whole number"
+                raise ArgumentError(f"{name}={value!r} {what}.", "1 or more.", f"leave {name} out.")
+        if not isinstance(self.prefix, str):
+            raise ArgumentError(f"prefix={self.prefix!r} is no text.", "a str.", 'prefix="summarize: ".')
+        if generation:
+            check_generation(generation, OF_TASK)
 
     def read(self, x: Any, y: Any = None, **options: Any) -> Rows:
         """Read rows of a source text and, to learn from, a target text; as in `read_texts_to_texts`.
@@ -116,7 +137,8 @@ class Text2Text(TransformerTask):
                 'take one of these, or task="text-generation" for GPT-2 and its kin.',
             )
         network = super().build(source, tokenizer=tokenizer, max_length=max_length)
-        self._start = _first_token(network)
+        self._start = first_token(network)
+        self._end = end_to_add(network, self.tokenizer)
         return network
 
     def _keep_tokenizer(self, source: Any, config: Any, max_length: int | None) -> None:
@@ -158,8 +180,14 @@ class Text2Text(TransformerTask):
             return
         targets = self._within(cuts[1], text_target=[row["target"] for row in chunk])
         for source, target in zip(sources, targets, strict=True):
-            ids = target["input_ids"]
+            ids = self._ended(target["input_ids"])
             yield {**source, "target": ids, "length": len(source["input_ids"]) + len(ids)}
+
+    def _ended(self, ids: list[int]) -> list[int]:
+        """Give a target's tokens, within the limit, with the end behind them where the tokenizer writes none."""
+        if self._end is None:
+            return ids
+        return [*ids[: None if self._target_limit is None else self._target_limit - 1], self._end]
 
     def _within(self, cuts: Cuts, **texts: list[str]) -> Iterator[dict[str, Any]]:
         """Tokenize texts, the long ones cut; their last special token stays."""
@@ -207,7 +235,7 @@ class Text2Text(TransformerTask):
 
     @property
     def draws(self) -> bool:
-        """Whether the texts are drawn, as `generation={"do_sample": True}` says."""
+        """Whether the texts are drawn, as `do_sample` in `generation` says."""
         return bool(self.generation.get("do_sample"))
 
     def _most(self, network: Any) -> int:
@@ -223,23 +251,23 @@ class Text2Text(TransformerTask):
         return list(self.tokenizer.batch_decode(list(outputs), skip_special_tokens=True))
 
 
-def _first_token(network: Any) -> int | None:
-    """Give the token that decoding begins with; None where it is the last token of the target, as in mBART.
+def check_generation(given: Any, refused: Mapping[str, str]) -> None:
+    """Refuse arguments that `generate` does not take: it would say so only after the first epoch.
 
     Raises:
-        ArgumentError: the configuration does not say.
+        ArgumentError: it is no dict, or holds such an argument, or one that is refused.
+
+    Example:
+        >>> check_generation({"no_repeat_ngram_size": 3}, {})
     """
-    probe = torch.tensor([[NEVER_AN_ID, NEVER_AN_ID + 1]])
-    first = network.config.decoder_start_token_id
-    if hasattr(network, "prepare_decoder_input_ids_from_labels") and network.config.pad_token_id is not None:
-        try:
-            first = int(network.prepare_decoder_input_ids_from_labels(labels=probe)[0, 0])
-        except (ValueError, TypeError):  # there is none
-            first = None
-    if first is None:
-        raise ArgumentError(
-            "the network's configuration does not say with which token decoding begins.",
-            "its decoder_start_token_id.",
-            "set network.config.decoder_start_token_id, often tokenizer.cls_token_id, bos_token_id or pad_token_id.",
-        )
-    return None if first == NEVER_AN_ID + 1 else first
+    from transformers import GenerationConfig, GenerationMixin
+
+    if not isinstance(given, Mapping):
+        raise ArgumentError(f"generation={given!r:.60} is no dict.", "a dict.", 'generation={"length_penalty": 0.8}.')
+    known = [*vars(GenerationConfig()), *inspect.signature(GenerationMixin.generate).parameters]
+    for name in given:
+        if name in refused:
+            raise ArgumentError(f"generation has {name!r}, but {refused[name]}", "none of that.", "leave it out.")
+        if name not in known:
+            do = did_you_mean(str(name), known, "leave it out.")
+            raise ArgumentError(f"generation has {name!r}, which generate does not take.", "an argument of it.", do)

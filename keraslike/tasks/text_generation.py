@@ -78,8 +78,9 @@ class TextGeneration(LanguageTask):
                 f"write TextGeneration(do_sample=True, {given[0]}={getattr(self, given[0])}).",
             )
         for name in ("max_new_tokens", "num_beams"):
-            if getattr(self, name) < 1:
-                raise ArgumentError(f"{name}={getattr(self, name)} gives no text.", "1 or more.", "leave it out.")
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise ArgumentError(f"{name}={value!r} gives no text.", "1 or more.", "leave it out.")
 
     def size(self, config: Any) -> dict[str, Any]:
         """Let an encoder look back only, or it would see the tokens that it is to tell."""

@@ -12,8 +12,7 @@ from keraslike.calling import did_you_mean
 from keraslike.data.encoding import Feature, Features, pad_flat
 from keraslike.data.loader import IGNORED_LABEL, pad_features
 from keraslike.data.rows import Rows
-from keraslike.data.tagged_words import read_tagged_words
-from keraslike.data.values import kind_of
+from keraslike.data.tagged_words import has_label, mixed_labels, read_tagged_words
 from keraslike.data.word_windows import Window, word_windows
 from keraslike.errors import DataError, LabelError
 from keraslike.losses.base import Loss
@@ -43,11 +42,13 @@ class TokenClassification(LabelledTask):
 
     A row is a list of words, its target a list of as many labels. The tokenizer cuts words into pieces; the first piece
     of a word stands for it. Rows longer than the model's limit go through in overlapping windows, and each word counts
-    in one of them, where it has most context. `predict` gives one label per word: a word that has no piece (an empty
+    in one of them, where it has most context. A word whose label is None or -100 has none: it takes no part in loss and
+    metrics. `predict` gives one label per word: a word that has no piece (an empty
     string, a control character) gets "O" where that is a label, else the commonest label of the training data.
 
     Args:
-        label_all_pieces: whether all pieces of a word are trained to give its label; the answer is the first one's.
+        label_all_pieces: whether all pieces of a word are trained to give its label, and count in the loss and the
+            accuracy; the answer is the first one's.
         stride: how many pieces a window has in common with the one before; None: a quarter of what a window holds.
         labels: the labels, where they are to be known before the data are; else they are learned from the data.
 
@@ -111,13 +112,14 @@ class TokenClassification(LabelledTask):
         counts: Counter[Any] = Counter()
         kinds: dict[bool, tuple[int, Any]] = {}
         for row, target in enumerate(rows.column("target")):
-            counts.update(target)
-            for label in target:
+            own = [label for label in target if has_label(label)]
+            counts.update(own)
+            for label in own:
                 kinds.setdefault(isinstance(label, str), (row, label))
         if not counts:
-            raise DataError("no row has a word.", "a list of words for each row.", "check how x was made.")
+            raise DataError("no row has a word with a label.", "words and labels in each row.", "check how x was made.")
         if len(kinds) > 1:
-            raise _mixed(*kinds.values())
+            raise mixed_labels(*kinds.values())
         self.learn_labels(list(counts))
         self.commonest = max(sorted(counts), key=lambda label: counts[label])
 
@@ -214,22 +216,24 @@ class TokenClassification(LabelledTask):
         return target
 
     def _label_ids(self, words: Sequence[list[str]], targets: Sequence[list[Any]], start: int) -> list[Any]:
-        """Give the ids of the labels of some rows, an array each.
+        """Give the ids of the labels of some rows, an array each; -100 for words without a label.
 
         Raises:
             LabelError: a label is unknown; row and word are named.
         """
+        flat = [label for target in targets for label in target]
+        ids, has = np.full(len(flat), IGNORED_LABEL), np.array([has_label(label) for label in flat], dtype=bool)
         try:
-            flat = self.known_labels.encode([label for target in targets for label in target])
+            ids[has] = self.known_labels.encode(label for label in flat if has_label(label))
         except LabelError:
             raise self._unknown(words, targets, start) from None
-        return np.split(flat, np.cumsum([len(target) for target in targets])[:-1])
+        return np.split(ids, np.cumsum([len(target) for target in targets])[:-1])
 
     def _unknown(self, words: Sequence[list[str]], targets: Sequence[list[Any]], start: int) -> LabelError:
         names = self.known_labels.names
         rows = enumerate(zip(words, targets, strict=True), start)
         each = ((row, word, label) for row, pair in rows for word, label in zip(*pair, strict=True))
-        row, word, label = next(found for found in each if found[2] not in names)
+        row, word, label = next(found for found in each if has_label(found[2]) and found[2] not in names)
         return LabelError(
             f"row {row} (counted from 0) has the unknown label {label!r} for its word {word!r}.",
             f"one of {', '.join(map(repr, names[:10]))}"
@@ -271,6 +275,10 @@ class TokenClassification(LabelledTask):
             row[words[places]] = read(logits[torch.from_numpy(places)], SINGLE).numpy()
         return list(rows.values())
 
+    def references(self, rows: Rows) -> Sequence[Any]:
+        """Give the user's own labels, None for each word without one."""
+        return [[label if has_label(label) else None for label in row] for row in rows.column("target")]
+
     def state(self) -> dict[str, Any]:
         """Give the options, the labels, the length of windows, and the commonest label."""
         return {**super().state(), "commonest": self.commonest}
@@ -281,13 +289,3 @@ class TokenClassification(LabelledTask):
         task = super().from_state({name: value for name, value in state.items() if name != "commonest"})
         task.commonest = state["commonest"]
         return task
-
-
-def _mixed(first: tuple[int, Any], second: tuple[int, Any]) -> LabelError:
-    """Say that there are labels of two kinds, each given with its row."""
-    found = " and ".join(f"{label!r} in row {row} ({kind_of(label)})" for row, label in (first, second))
-    return LabelError(
-        f"the labels are of kinds that do not go together: {found}.",
-        "all str, or all numbers (rows are counted from 0).",
-        "make strings of them: [[str(label) for label in row] for row in y].",
-    )

@@ -8,6 +8,7 @@ from torch import nn
 from keraslike.errors import ArgumentError
 from keraslike.tasks import pretrained
 from keraslike.tasks.base import Task
+from keraslike.tasks.mistakes import auto_class_of, check_head
 
 
 class TransformerTask(Task):
@@ -49,7 +50,8 @@ class TransformerTask(Task):
         return {}
 
     def check_network(self, network: nn.Module) -> None:
-        """Hold a module of the user's own against what the task needs."""
+        """Hold a module of the user's own against what the task needs: by default a head of `auto_class`."""
+        check_head(self, network, self.head)
 
     def build(self, source: Any, *, tokenizer: Any = None, max_length: int | None = None) -> nn.Module:
         """Load the network with a head of the right size, and the tokenizer.
@@ -68,13 +70,12 @@ class TransformerTask(Task):
         self.fresh = loaded.fresh
         if loaded.fresh:
             self.notes.append(f"New head: {', '.join(loaded.fresh)} start from random numbers.")
+        pretrained.refuse_answers_at_end(loaded.network)
         self.describe(loaded.network)
         return loaded.network
 
     def _load(self, source: Any, config: Any) -> pretrained.Loaded:
-        import transformers
-
-        auto_class = getattr(transformers, self.auto_class)
+        auto_class = auto_class_of(self)
         is_for_task = pretrained.has_own_head(config, self.head)
         keeps_head = is_for_task and self.fits_head(config)
         loaded = pretrained.load_network(auto_class, source, **self.size(config))
@@ -95,6 +96,7 @@ class TransformerTask(Task):
         self._keep_tokenizer(source, config, max_length)
         if config is None:
             return network
+        pretrained.refuse_answers_at_end(network)
         self.check_network(network)
         self.fits_head(config)
         self.describe(network)

@@ -1,5 +1,6 @@
 """The verbs of a model with a task that learn: rows, task and network brought together."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -55,20 +56,14 @@ class TaskVerbs(PredictingVerbs):
     ) -> tuple[Any, Any]:
         """Read and encode the data of `fit`, with the network built on the way."""
         feed = self._required_feed()
+        _check_class_weight(self._required_task(), options.get("class_weight"))
         with self._unchanged_by_errors():
             feed.choose(options.get("text"), options.get("target"), options.get("prepare"))
             shuffled = seed if options.get("shuffle", True) else None
             is_endless = bool(options.get("steps_per_epoch")) and not hasattr(x, "__len__") and not isinstance(x, Path)
             if is_loader(x) or is_stream(x) or is_endless:
                 refuse_beside_batches(x, y=y, validation_split=validation_split or None)
-                check_beside_loader(x, None if batch_size == USUAL_BATCH_SIZE else batch_size, options.get("shuffle"))
-                refuse_weights(x, options.get("sample_weight"))
-                refuse_loading(x, loading_of(options))
-                self._settle(rows_of_loader(feed, x))
-                before: dict[str, Any] = {"epochs_before": len(self.history)}
-                batches: Any = LoaderBatches(x, feed, learning_seed=seed, **before)
-                if not is_loader(x):
-                    batches = StreamBatches(x, feed, batch_size, shuffled, seed, **before)
+                batches = self._batches_as_they_come(x, batch_size, shuffled, seed, options)
                 valid = self._validation_batches(validation_data, batch_size, options)
             else:
                 known, rows, held = rows_for_fit(feed, x, y, validation_data, validation_split, seed)
@@ -84,6 +79,20 @@ class TaskVerbs(PredictingVerbs):
                 batches = feed.batches(rows, batch_size, sample_weight=weight, **chosen)
             self._required_blueprint().is_settled = True
         return batches, valid
+
+    def _batches_as_they_come(
+        self, x: Any, batch_size: int, shuffled: int | None, seed: int, options: dict[str, Any]
+    ) -> Any:
+        """Give the batches of a loader, or of a stream that is never held whole."""
+        feed = self._required_feed()
+        check_beside_loader(x, None if batch_size == USUAL_BATCH_SIZE else batch_size, options.get("shuffle"))
+        refuse_weights(x, options.get("sample_weight"))
+        refuse_loading(x, loading_of(options))
+        self._settle(rows_of_loader(feed, x))
+        before: dict[str, Any] = {"epochs_before": len(self.history)}
+        if is_loader(x):
+            return LoaderBatches(x, feed, learning_seed=seed, **before)
+        return StreamBatches(x, feed, batch_size, shuffled, seed, **before)
 
     @contextmanager
     def _unchanged_by_errors(self) -> Iterator[None]:
@@ -176,7 +185,8 @@ class TaskVerbs(PredictingVerbs):
         return self.predict_generator([x], verbose=0, **options)
 
     def _one_batch(self, rows: Rows, **how: Any) -> Any:
-        return next(iter(self._required_feed().batches(rows, len(rows), has_notes=False, **how)))
+        """Give all features of some rows as one batch: windows and blocks may be more than the rows."""
+        return next(iter(self._required_feed().batches(rows, sys.maxsize, has_notes=False, **how)))
 
 
 def refuse_beside_batches(x: Any, **given: Any) -> None:
@@ -189,3 +199,14 @@ def refuse_beside_batches(x: Any, **given: Any) -> None:
             f"a {type(x).__name__} alone, which holds its own labels.",
             do,
         )
+
+
+def _check_class_weight(task: Task, class_weight: Any) -> None:
+    """Refuse weights of classes where there are none."""
+    if class_weight is None or task.has_classes:
+        return
+    raise ArgumentError(
+        f"class_weight is given, but the targets of {task.name!r} are no classes.",
+        "classes, such as those of 'text-classification'.",
+        "leave class_weight out, or weigh rows: fit(..., sample_weight=...).",
+    )

@@ -1,7 +1,10 @@
 """Callbacks that are looked at before the first step."""
 
+from typing import Any
+
 import poutyne
 import pytest
+from transformers import EarlyStoppingCallback
 
 from keraslike.checks import check_callbacks
 from keraslike.errors import ArgumentError
@@ -53,4 +56,24 @@ def test_a_checkpoint_of_every_epoch_watches_nothing(tmp_path):
 def test_no_callback(given: list[object]):
     """A class that was not called, or a name, is no callback."""
     with pytest.raises(ArgumentError, match="which is no callback"):
+        check_callbacks(given, METRICS, has_validation=False)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (
+            EarlyStoppingCallback(),
+            r"the class EarlyStoppingCallback of transformers(.|\n)*poutyne\.EarlyStopping\(\.\.\.\)",
+        ),
+        ([EarlyStoppingCallback], r"the class EarlyStoppingCallback of transformers"),
+        (poutyne.EarlyStopping, r"the class EarlyStopping, which(.|\n)*write EarlyStopping\(\.\.\.\)"),
+        ("early_stopping", r"holds 'early_stopping', which is no callback(.|\n)*poutyne\.EarlyStopping\(\.\.\.\)"),
+        ([3], r"holds 3, which is no callback"),
+    ],
+    ids=["object", "class", "own class", "name", "number"],
+)
+def test_what_is_no_callback(given: Any, message: str):
+    """What Poutyne cannot call is named, with its library, and Poutyne's callback of that name."""
+    with pytest.raises(ArgumentError, match=message):
         check_callbacks(given, METRICS, has_validation=False)

@@ -194,3 +194,17 @@ def test_wrong_column():
     """A column that is not there is named, with those that are."""
     with pytest.raises(ArgumentError, match=r"no column 'choises' left for the choices[\s\S]*did you mean 'choices'"):
         read_choices({"question": ["a"], "choices": [["b", "c"]], "label": [0]}, text=("question", "choises"))
+
+
+def test_a_generator_of_rows_is_read_like_a_list():
+    """Rows that are drawn one by one are those of a list."""
+    rows = [("One and one?", LISTED, 1), ("Two?", LISTED[:2], 0)]
+
+    assert list(read_choices(iter(rows))) == list(read_choices(rows))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 0.5])
+def test_no_whole_number_is_no_choice(value: float):
+    """A number with a fraction, or none at all, is refused in words."""
+    with pytest.raises(DataError, match="the right choice of row 0"):
+        index_of(value, ["yes", "no"], [])

@@ -1,5 +1,6 @@
 """Which of the user's columns become what."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,10 @@ import pandas as pd
 import pytest
 import torch
 
+from keraslike.data.columns import ColumnError, find_columns
 from keraslike.data.dataset import as_dataset
 from keraslike.data.rows import LazyColumn
-from keraslike.errors import DataError
+from keraslike.errors import ArgumentError, DataError
 
 
 class Walked(torch.utils.data.IterableDataset[dict[str, Any]]):
@@ -180,3 +182,40 @@ def test_wrong_prepare(prepare: Any, message: str) -> None:
     """The error names the row and what was returned or raised."""
     with pytest.raises(DataError, match=message):
         as_dataset(["a"], prepare=prepare)
+
+
+# Columns that are not there
+
+
+@pytest.mark.parametrize(
+    ("row", "given", "message"),
+    [
+        ({"a": "x", "b": "y"}, {"text": "c"}, r"no column 'c', as text= says(.|\n)*Do: name it: text='a'"),
+        ({"id": 1, "a": "x", "b": "y"}, {"text": "a", "target": "q"}, r"as target= says(.|\n)*name it: target='b'"),
+        ({"text": "x"}, {"target": "q"}, r"as target= says(.|\n)*one of 'text'"),
+        ({"review": "x", "b": "y"}, {"text": "reviews"}, r"did you mean 'review'\?"),
+        ({"a": "x", "b": "y", "c": "z"}, {}, r"text=\('a', 'b'\), and the labels: target='c'"),
+        ({"a": "x", "b": "y", "label": 1}, {}, r"text='a', or a pair: text=\('a', 'b'\)\.$"),
+    ],
+)
+def test_columns_that_are_proposed(row: dict[str, Any], given: dict[str, Any], message: str) -> None:
+    """A column that is proposed is none that is another's."""
+    with pytest.raises((ArgumentError, DataError), match=message):
+        find_columns(row, **given)
+
+
+def test_a_column_of_the_training_data() -> None:
+    """A column that was not named in this call is said to be the training data's."""
+    error = ColumnError("stars", "target", ["text", "star"], "star").as_remembered()
+
+    assert "this model was fitted with the column 'stars' as its target" in str(error)
+    assert "give the column of labels that name, or say which it is here: target='star'" in str(error)
+
+
+@pytest.mark.parametrize(("name", "sign"), [("a.csv", ";"), ("a.csv", "\t"), ("a.tsv", ",")])
+def test_another_separator(name: str, sign: str, tmp_path: Path) -> None:
+    """A file of one column whose name holds another separator was not parted."""
+    (tmp_path / name).write_text(f"text{sign}label\na{sign}b\n")
+
+    with pytest.raises(DataError, match=rf"one column, (.|\n)*another separator(.|\n)*sep={re.escape(repr(sign))}"):
+        as_dataset(tmp_path / name)

@@ -10,12 +10,13 @@ from PIL import Image
 from scipy.io import wavfile
 from torch.utils.data import IterableDataset
 
-from keraslike.data.audio import is_one_sound, is_sound, read_sound, resample
+from keraslike.data.audio import is_one_sound, is_sound, read_sound, resample, with_rates
 from keraslike.data.cutting import WHOLE, Cut
 from keraslike.data.features import FeatureBatch
 from keraslike.data.fields import Field
 from keraslike.data.images import as_rgb, check_image, is_image, is_one_image, largest_number
 from keraslike.data.media import Stored, Whole, bare, held, read_media
+from keraslike.data.rows import Rows
 from keraslike.errors import DataError
 
 FIELDS = (Field("image", ("img",), "an image"), Field("target", ("label",), "a label"))
@@ -232,3 +233,39 @@ def test_features_with_a_width():
     assert [part.x for part in batch.parts(WHOLE)] == [[5, 5, 5], [3, 3]]
     assert [part.index.tolist() for part in batch.parts(WHOLE) if part.index is not None] == [[0, 2, 3], [1, 4]]
     assert sorted(map(len, (part.x for part in batch.parts(Cut(limit=2))))) == [1, 2, 2]
+
+
+def test_labels_are_given_once():
+    """Rows that are pairs bring their labels, so that y beside them is refused."""
+    with pytest.raises(DataError, match="y is given too; row 0 has 16000"):
+        read([(GREY, 16000), (GREY, 16000)], [0, 1])
+
+
+def test_rates_of_a_column():
+    """A column of rates belongs to the bare sounds beside it; a file, or a dict, keeps its own."""
+    sounds = [Whole(np.zeros(4)), Whole({"array": np.zeros(4), "sampling_rate": 44100}), Whole([0.0, 0.5])]
+
+    rows = with_rates(Rows({"audio": sounds, "sampling_rate": [8000, 8000, 22050]}), "audio")
+
+    assert [read_sound(value.value)[1] for value in rows.column("audio")] == [8000, 44100, 22050]
+
+
+@pytest.mark.parametrize("rate", [float("nan"), float("inf"), "16000", True, 0])
+def test_a_rate_is_a_whole_number(rate: Any):
+    """What is no number of samples per second is refused in words."""
+    with pytest.raises(DataError, match="sampling_rate"):
+        read_sound({"array": np.zeros(4), "sampling_rate": rate})
+
+
+@pytest.mark.parametrize(("kind", "way"), [("int64", "astype"), ("complex128", "type complex128")])
+def test_arrays_of_other_types(kind: str, way: str):
+    """A black image of whole numbers is told to become uint8, and numbers of another kind are named."""
+    with pytest.raises(DataError, match=way):
+        check_image(np.zeros((4, 4), dtype=kind))
+
+
+@pytest.mark.parametrize("x", ["t.mp3", 0.5, None], ids=str)
+def test_what_holds_none(x: Any):
+    """A number, None, or a file of another kind is told what is read, in the task's words."""
+    with pytest.raises(DataError, match=r"which holds no image(.|\n)*an image, or many"):
+        read_media(x, fields=[Field("image", (), "an image")], is_value=lambda value: False, labelled=False)

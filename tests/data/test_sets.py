@@ -66,9 +66,10 @@ COLUMNS_OF_A_DICT: dict[str, dict[str, Any]] = {
 }
 
 SPLITS: dict[str, Any] = {
-    "dict": {"train": PAIRS, "test": PAIRS},
-    "validation alone": {"dev": PAIRS},
-    "DatasetDict": datasets.DatasetDict({name: datasets.Dataset.from_dict(COLUMNS) for name in ("train", "extra")}),
+    "some known names": datasets.DatasetDict(
+        {name: datasets.Dataset.from_dict(COLUMNS) for name in ("train", "extra")}
+    ),
+    "train and test": datasets.DatasetDict({name: datasets.Dataset.from_dict(COLUMNS) for name in ("train", "test")}),
 }
 
 
@@ -89,8 +90,15 @@ def test_columns(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", SPLITS)
 def test_splits(kind: str) -> None:
-    """Under the names of splits there is one source of them, as everywhere else."""
+    """A DatasetDict with a split by a known name is one source of them, as everywhere else."""
     assert as_sets(SPLITS[kind]) == {}
+
+
+@pytest.mark.parametrize("names", [["train", "test"], ["validation", "test"], ["dev"], ["test"]], ids=str)
+@pytest.mark.parametrize("kind", SETS)
+def test_plain_dicts_under_names_of_splits(kind: str, names: list[str]) -> None:
+    """A plain dict holds the sets that stand in it, whatever their names: none is left out unsaid."""
+    assert as_sets(dict.fromkeys(names, SETS[kind])) == dict.fromkeys(names, SETS[kind])
 
 
 def test_datasets_under_names_of_their_own() -> None:

@@ -10,7 +10,7 @@ import pytest
 from datasets import ClassLabel, Dataset, Features, List, Value
 
 from keraslike.data.rows import LazyColumn
-from keraslike.data.tagged_words import KNOWN_LABELS, read_tagged_words
+from keraslike.data.tagged_words import KNOWN_LABELS, has_label, read_tagged_words
 from keraslike.errors import DataError
 
 WORDS = [["Ann", "ran"], ["Bob"], []]
@@ -167,12 +167,13 @@ SAID = {
             "  Expected: one label for each word.\n  Do: look at the words ['ran', 'off'] and the labels ['O']."
         ),
     ),
-    "no label": (
+    "a list for a label": (
         [["Ann", "ran"]],
-        [["PER", None]],
+        [["PER", ["O"]]],
         (
-            "row 0 (counted from 0) has no label for its word 'ran': None, None.\n"
-            "  Expected: a label for each word: a str or an int.\n  Do: give the word a label, or leave out the row."
+            "row 0 (counted from 0) has no label for its word 'ran': ['O'], a list.\n"
+            "  Expected: a label for each word: a str or an int, or None where it has none.\n"
+            "  Do: give the word a label, or leave out the row."
         ),
     ),
     "an empty label": (
@@ -180,7 +181,8 @@ SAID = {
         [["", "O"]],
         (
             "row 0 (counted from 0) has no label for its word 'Ann': '', a str.\n"
-            "  Expected: a label for each word: a str or an int.\n  Do: give the word a label, or leave out the row."
+            "  Expected: a label for each word: a str or an int, or None where it has none.\n"
+            "  Do: give the word a label, or leave out the row."
         ),
     ),
 }
@@ -195,6 +197,44 @@ def test_rows_that_do_not_fit(case: str):
         read_tagged_words(x, y)
 
     assert str(error.value) == said
+
+
+@pytest.mark.parametrize(("label", "expected"), [("O", True), (0, True), (None, False), (-100, False), (-100.0, False)])
+def test_words_without_a_label(label: object, expected: bool):
+    """None, and transformers' -100, stand for no label; such rows are read all the same."""
+    assert has_label(label) == expected
+    assert read_tagged_words([["Ann", "ran"]], [[label, 1 if label == 0 else "O"]])[0]["words"] == ["Ann", "ran"]
+
+
+@pytest.mark.parametrize(
+    ("words", "tags", "printed"),
+    [
+        ("['Ann', 'ran']", "['PER', 'O']", "\"['Ann', 'ran']\""),
+        ("Ann ran", "[1, 0]", "'[1, 0]'"),
+        ("Ann ran", "['PER' 'O']", "\"['PER' 'O']\""),
+    ],
+)
+def test_lists_that_were_printed(words: str, tags: str, printed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """CSV files hold no lists: what pandas writes for one is refused, not split at its spaces."""
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
+    path = tmp_path / "rows.csv"
+    pd.DataFrame({"words": ["Bob", words], "tags": ["PER", tags]}).to_csv(path, index=False)
+
+    with pytest.raises(DataError) as error:
+        read_tagged_words(str(path))
+
+    assert str(error.value) == (
+        f"row 1 (counted from 0) has the text {printed}, which is a list as Python prints it.\n"
+        "  Expected: lists, or a text with spaces between words or labels: CSV cannot hold lists.\n"
+        "  Do: write the file as .jsonl or .parquet: frame.to_json(path, orient='records', lines=True)."
+    )
+
+
+def test_brackets_are_words_too():
+    """A footnote, or a remark in brackets, is no list."""
+    rows = read_tagged_words({"words": ["[1]", "[ laughs ]"], "tags": ["O", "O X O"]})
+
+    assert rows.column("words") == [["[1]"], ["[", "laughs", "]"]]
 
 
 def test_other_columns():

@@ -68,7 +68,8 @@ def test_a_device_that_is_not_there(device, monkeypatch):
 
     assert caught.value.what == f"there is no device {device!r} here."
     assert caught.value.expected == '"auto", or one of cpu.'
-    assert caught.value.do == 'write device="auto".'
+    wanted = 'torch calls it "cuda"; device="auto" takes it where there is one.'
+    assert caught.value.do == (wanted if device == "gpu" else 'write device="auto".')
 
 
 @pytest.mark.parametrize("device", ["cuda:2", 2, -1, "mps", "all ", ["cuda:0", "cuda:2"], torch.device("cuda:2")])

@@ -242,3 +242,17 @@ def test_a_scorer_of_an_object_without_a_signature() -> None:
 
     assert metric.name == "max"
     assert metric(LOGITS[:1], IDS[:1]) == max(IDS[0], LOGITS[0].argmax())
+
+
+@pytest.mark.parametrize("label", [0.0, 1.0])
+def test_of_one_logit_whose_labels_are_all_the_same(label: float) -> None:
+    """One yes-or-no is two classes also where a set has one of them: scikit-learn is told of both."""
+    logits, labels = LOGITS[:, :1], np.full((30, 1), label)
+
+    expected = sk.log_loss(labels[:, 0], expit(logits[:, 0]), labels=[0, 1])
+    assert value(sk.log_loss, logits, labels, MULTI) == pytest.approx(expected, abs=1e-12)
+
+
+def test_constant_targets_have_no_explained_deviance() -> None:
+    """Where the library divides by 0, the value is NaN, and the training goes on."""
+    assert math.isnan(value(sk.d2_tweedie_score, LOGITS[:, :1], np.ones((30, 1)), REGRESSION))

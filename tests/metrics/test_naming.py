@@ -265,3 +265,26 @@ def test_names_are_listed_once() -> None:
     assert names[0] == "accuracy"
     assert len(names) == len(set(names))
     assert {"f1_macro", "roc_auc_ovr", "log_loss", "AUROC", "kendalltau"} <= set(names)
+
+
+@pytest.mark.parametrize("given", [3, [("a", "accuracy", "c")], [("a",)]], ids=str)
+def test_what_is_no_list_of_metrics_is_answered(given: object) -> None:
+    """A number, or a tuple that is no pair, gets our answer instead of Python's."""
+    with pytest.raises(ArgumentError, match="A metric was given as"):
+        get_metrics(given)
+
+
+def test_unknown_name_lists_a_few():
+    """An unknown name is told with the nearest first, a few more, and where all are."""
+    with pytest.raises(ArgumentError) as caught:
+        get_metrics(["bleuu"])
+
+    assert str(caught.value.expected).startswith("one of bleu, accuracy, ")
+    assert "metric_names()" in str(caught.value.expected)
+    assert str(caught.value.expected).count(",") <= 11
+    assert caught.value.do == "did you mean 'bleu'?"
+
+
+def test_seqeval():
+    """Seqeval's metric is the F1 of entities."""
+    assert get_metrics(["seqeval"])[0][1].name == "entity_f1"

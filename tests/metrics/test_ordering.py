@@ -100,6 +100,23 @@ def test_texts_without_a_value():
     assert np.isnan(REGISTRY["position_accuracy"]().compute())
 
 
+@pytest.mark.parametrize("sentences", range(2, 30))
+def test_tau_of_the_true_order_is_one(sentences: int):
+    """The roots in tau-b are rounded, and tau is no more than 1 all the same, as in scipy."""
+    order = torch.arange(sentences)[None]
+
+    assert REGISTRY["tau"]()(order.double(), order) == pytest.approx(1.0, abs=1e-12)
+    assert REGISTRY["tau"]()(order.double(), order) <= 1.0
+
+
+@pytest.mark.parametrize(("name", "expected"), [("mse", 1.25), ("mae", 1.0)])
+def test_metrics_of_values_pass_over_tokens_without_a_target(name: str, expected: float):
+    """Scores of tokens are values where they have a target; -100 is none."""
+    scores, targets = torch.tensor([[0.5, 9.0, 2.5, 0.0]]), torch.tensor([[0, -100, 1, -100]])
+
+    assert REGISTRY[name]()(scores, targets) == pytest.approx(expected)
+
+
 def test_scores_that_are_all_equal_have_no_order():
     """For scipy there is no tau; it counts 0, as chance does."""
     assert REGISTRY["tau"]()(torch.zeros(1, 3), torch.tensor([[2, 0, 1]])) == 0.0

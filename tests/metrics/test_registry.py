@@ -348,3 +348,12 @@ def test_the_page_lists_every_name(name: str) -> None:
     page = Path(__file__).resolve().parents[2] / "docs" / "metrics.md"
 
     assert f'`"{name.lower()}"`' in page.read_text("utf-8").lower()
+
+
+@pytest.mark.parametrize("k", [0, -1, 2.5, "3", True], ids=repr)
+def test_k_is_a_whole_number(k: Any) -> None:
+    """How many classes are looked at is 1 or more, or the value would be 0 for every network."""
+    from keraslike.metrics import TopKAccuracy
+
+    with pytest.raises(ArgumentError, match="no number of classes"):
+        TopKAccuracy(k=k)

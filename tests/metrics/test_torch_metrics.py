@@ -1,15 +1,18 @@
 """Classes and objects of torchmetrics, beside the contract of the registry."""
 
 from functools import partial
+from typing import Any
 
 import pytest
 import torch
 import torchmetrics
 from sklearn import metrics as sk
 from torch import Tensor
+from torchmetrics.classification import MulticlassAccuracy, MultilabelF1Score
 
 from keraslike.errors import ArgumentError
 from keraslike.metrics import TorchMetric, get_metrics
+from keraslike.metrics.torch_object import TorchObject
 
 SINGLE = "single_label_classification"
 
@@ -89,3 +92,24 @@ def test_other_objects_of_torchmetrics(metric: torchmetrics.Metric, logits: Tens
     given.update(logits, targets)
 
     assert float(given.compute()) == 1
+
+
+@pytest.mark.parametrize(
+    ("metric", "message"),
+    [
+        (
+            MulticlassAccuracy(5),
+            r"MulticlassAccuracy with num_classes=5 refuses(.|\n)*MulticlassAccuracy\(num_classes=2",
+        ),
+        (MultilabelF1Score(2), r"MultilabelF1Score with num_labels=2 refuses(.|\n)*one label or several"),
+    ],
+    ids=["classes", "labels"],
+)
+def test_object_of_another_size(metric: Any, message: str):
+    """Torchmetrics' complaint comes with the metric's name and the size that would do."""
+    wrapped = TorchObject(metric, "single_label_classification")
+
+    with pytest.raises(ArgumentError, match=message):
+        wrapped.update(torch.zeros(3, 2), torch.tensor([0, 1, 1]))
+    with pytest.raises(ArgumentError, match=message):
+        wrapped(torch.zeros(3, 2), torch.tensor([0, 1, 1]))

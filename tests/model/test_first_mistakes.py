@@ -154,3 +154,28 @@ def test_what_help_points_to(name: str):
 
     assert f"see `{name}`" in str(verb.__doc__)
     assert getattr(keraslike, name).__doc__
+
+
+@pytest.mark.parametrize("given", [{"shuffle": "no"}, {"validation_split": "0.1"}, {"callbacks": 3}], ids=str)
+def test_words_for_other_things(given: dict[str, Any]):
+    """A str that would count as True, and numbers written as a str, are refused in words."""
+    with pytest.raises(ArgumentError, match=f"{next(iter(given))}( is|=)"):
+        make().fit(X, Y, verbose=0, **given)
+
+
+def test_no_batch_size_is_the_usual_one():
+    """None means the default, as in Keras."""
+    models = [make(), make()]
+    for model, batch_size in zip(models, [None, 32], strict=True):
+        model.fit(X, Y, batch_size=batch_size, seed=1, verbose=0)
+
+    assert torch.equal(weights_of(models[0].network), weights_of(models[1].network))
+
+
+@pytest.mark.parametrize("verb", ["evaluate", "fit"])
+def test_nothing_to_measure(verb: str):
+    """A set without rows is refused, for evaluate and for validation: NaN would say nothing."""
+    empty = (X[:0], Y[:0])
+
+    with pytest.raises(DataError, match="nothing to measure"):
+        make().evaluate(*empty, verbose=0) if verb == "evaluate" else make().fit(X, Y, validation_data=empty, verbose=0)

@@ -2,14 +2,16 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
+import poutyne
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, BertConfig, BertModel
 from transformers.utils import logging
 
-from keraslike import Model
+from keraslike import Model, TextClassification, TokenClassification, load
 from keraslike.errors import ArgumentError, LoadError
 from tests.tiny import texts_with_labels
 
@@ -215,3 +217,58 @@ def test_head_is_the_one_that_transformers_draws(smallest_bert: str):
     model.fit(TEXTS, SENTIMENTS, epochs=1, seed=5, learning_rate=1e-12, verbose=0)
 
     torch.testing.assert_close(model.network.classifier.weight, expected, atol=1e-7, rtol=0)
+
+
+@pytest.fixture(scope="module")
+def saved(smallest_bert: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A directory that `save` wrote."""
+    model = Model(smallest_bert, task="text-classification", labels=["bad", "good"], device="cpu")
+    directory = str(tmp_path_factory.mktemp("saved") / "model")
+    model.save(directory)
+    return directory
+
+
+class Own(TextClassification):
+    """A task of the user's own on one of ours."""
+
+
+@pytest.mark.parametrize("given", ["token-classification", TokenClassification, TokenClassification(), 3], ids=str)
+def test_another_task_than_the_saved_one(given: Any, saved: str):
+    """The directory says what the task is; another is refused."""
+    with pytest.raises(ArgumentError, match=r"saved with the task 'text-classification'(.|\n)*leave out task="):
+        load(saved, task=given)
+
+
+@pytest.mark.parametrize("given", ["text-classification", TextClassification, Own], ids=str)
+def test_the_task_that_was_saved(given: Any, saved: str):
+    """The same task may be said again, or one derived from it."""
+    assert load(saved, task=given, device="cpu").predict("a great film") in ("bad", "good")
+
+
+def test_misspelt_argument_of_load(saved: str):
+    """An argument that load has not is told with the nearest."""
+    with pytest.raises(ArgumentError, match=r"load\(\) has no argument 'devise'(.|\n)*did you mean 'device'\?"):
+        load(saved, devise="cpu")
+    with pytest.raises(ArgumentError, match=r"no argument 'labels'(.|\n)*leave labels out"):
+        load(saved, labels=["a", "b"])
+
+
+def test_transformers_word_for_loading():
+    """Model.from_pretrained is told in our words."""
+    with pytest.raises(ArgumentError, match=r"Model\('bert-base-uncased', task=\.\.\.\), or keraslike\.load"):
+        Model.from_pretrained("bert-base-uncased")
+
+
+def test_device_that_is_not_there(smallest_bert: str):
+    """A device is refused in the constructor, also where the network is built later; "gpu" is not torch's word."""
+    with pytest.raises(ArgumentError, match=r"no device 'gpu' here(.|\n)*torch calls it \"cuda\""):
+        Model(smallest_bert, task="text-classification", device="gpu")
+
+
+def test_callback_alone(smallest_bert: str):
+    """One callback needs no list, also before the network is built."""
+    model = Model(smallest_bert, task="text-classification", device="cpu")
+
+    model.fit(TEXTS, SENTIMENTS, epochs=1, verbose=0, callbacks=poutyne.EarlyStopping(monitor="loss"))
+
+    assert len(model.history) == 1

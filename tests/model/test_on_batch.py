@@ -1,5 +1,6 @@
 """The verbs of one batch take rows where there is a task, and answer as Poutyne does."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -156,3 +157,26 @@ def test_tensors_without_a_task():
 
     assert results[0][0] == results[1][0]
     np.testing.assert_array_equal(results[0][1], results[1][1])
+
+
+@pytest.mark.parametrize("verb", ["evaluate_on_batch", "train_on_batch"])
+def test_one_batch_holds_all_windows(verb: str, tiny_bert: Path):
+    """A long row is several features, and all of them are in the batch: its loss is that of `evaluate`."""
+    words, tags = ["a", "wonderful", "film"] * 20, ["O", "B-good", "O"] * 20
+    model = Model(str(tiny_bert), task="token-classification", labels=["O", "B-good"], max_length=10, device="cpu")
+    model.train_on_batch([words], [tags])
+    for module in model.network.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+    expected = model.evaluate([words], [tags], verbose=0)["loss"]
+
+    assert getattr(model, verb)([words], [tags]) == pytest.approx(expected, rel=1e-5)
+
+
+def test_one_batch_holds_all_blocks(tiny_bert: Path):
+    """A long text is packed into several blocks, and all of them are in the batch."""
+    model = Model(str(tiny_bert), task="fill-mask", device="cpu")
+    text = " ".join(TEXTS)
+    model.train_on_batch([text])
+
+    assert model.evaluate_on_batch([text]) == pytest.approx(model.evaluate([text], verbose=0)["loss"], rel=1e-5)

@@ -92,6 +92,25 @@ def test_one_set_by_name(model: Model):
     assert list(model.evaluate({"held": (TEXTS, NUMBERS)}, verbose=0)) == ["held_loss", "held_accuracy"]
 
 
+@pytest.mark.parametrize("names", [("train", "test"), ("validation", "test"), ("dev",)])
+def test_names_of_splits(model: Model, names: tuple[str, ...]):
+    """A plain dict under the names of splits is several sets too; only a DatasetDict means its test split."""
+    held = (TEXTS[9:], NUMBERS[9:])
+    alone = model.evaluate(*held, verbose=0)
+
+    found = model.evaluate(dict.fromkeys(names, (TEXTS, NUMBERS)) | {names[-1]: held}, verbose=0)
+
+    assert list(found) == [f"{name}_{metric}" for name in names for metric in ("loss", "accuracy")]
+    assert found[f"{names[-1]}_loss"] == pytest.approx(alone["loss"], rel=1e-10)
+
+
+def test_a_datasetdict_means_its_test_split(model: Model):
+    """Its other splits are for training and validation."""
+    parts = datasets.DatasetDict(train=datasets.Dataset.from_list(ROWS), test=datasets.Dataset.from_list(ROWS[9:]))
+
+    assert model.evaluate(parts, verbose=0) == model.evaluate(ROWS[9:], verbose=0)
+
+
 def test_columns_stay_columns(model: Model):
     """A dict of columns is one set, as ever."""
     assert list(model.evaluate({"text": TEXTS, "label": NUMBERS}, verbose=0)) == ["loss", "accuracy"]

@@ -14,7 +14,7 @@ from keraslike import Model
 from keraslike.data.batches import TensorBatches
 from keraslike.engine.random_state import drawn_since, get_state
 from keraslike.errors import ArgumentError
-from keraslike.losses import as_loss
+from keraslike.losses import SpanCrossEntropy, TokenCrossEntropy, as_loss
 from keraslike.recipes.weighting import weighted_loss
 from tests.engine.loops import make_data, make_mlp
 
@@ -52,6 +52,21 @@ def is_loss_with(loss, weight):
 def test_no_weights():
     """Without class_weight the loss stays the model's, and the data are not read."""
     assert weighted_loss(make_model(), None, unread(), None) is None
+
+
+def test_classes_of_tokens():
+    """Of outputs (batch, tokens, classes) the classes are the last dimension, not the tokens."""
+    model = make_model(TokenCrossEntropy(), nn.Embedding(7, 3))
+
+    loss = weighted_loss(model, [1.0, 2.0, 3.0], own_batches(torch.zeros(4, 5).long(), torch.zeros(4, 5).long()), None)
+
+    assert loss.weight.tolist() == [1.0, 2.0, 3.0]
+
+
+def test_a_loss_without_classes():
+    """A loss that does not weigh classes says so, whatever its targets look like."""
+    with pytest.raises(ArgumentError, match="SpanCrossEntropy does not weigh classes"):
+        weighted_loss(make_model(SpanCrossEntropy()), "balanced", unread(), None)
 
 
 def test_balanced():

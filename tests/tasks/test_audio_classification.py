@@ -570,6 +570,25 @@ def test_options_above_zero(option: str):
         AudioClassification(**{option: 0})
 
 
+@pytest.mark.parametrize("given", [{"sampling_rate": "16k"}, {"sampling_rate": 8000.5}, {"max_seconds": "3"}], ids=str)
+def test_options_are_numbers(given: dict[str, Any]):
+    """A rate is a whole number, and a length a number."""
+    with pytest.raises(ArgumentError, match=f"{next(iter(given))}="):
+        AudioClassification(**given)
+
+
+def test_rates_in_a_column_of_their_own(tiny_wav2vec2: Path):
+    """Bare sounds beside a column of rates are heard at these, not at the processor's."""
+    model = Model(str(tiny_wav2vec2), task=AudioClassification(labels=[0, 1]), device="cpu")
+    sounds = [np.sin(np.arange(1600) / 5).astype("float32")] * 2
+
+    found = model.predict_logits({"array": sounds, "sampling_rate": [8000, 16000]})
+
+    alone = [{"array": sound, "sampling_rate": rate} for sound, rate in zip(sounds, [8000, 16000], strict=True)]
+    np.testing.assert_array_equal(found, model.predict_logits(alone))
+    assert np.abs(found[0] - found[1]).max() > 1e-6
+
+
 def test_wav2vec2_config_is_read(tiny_wav2vec2: Path):
     """The fixtures are what their names say."""
     assert isinstance(AutoConfig.from_pretrained(tiny_wav2vec2), Wav2Vec2Config)

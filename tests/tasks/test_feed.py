@@ -7,11 +7,12 @@ import datasets
 import numpy as np
 import pytest
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 from transformers import AutoTokenizer, DataCollatorWithPadding
 
 from keraslike import Model
-from keraslike.errors import DataError
+from keraslike.errors import ArgumentError, DataError
+from tests.tasks.cases.token_classification import TAGS, WORDS
 from tests.tiny import texts_with_labels
 
 TEXTS, SENTIMENTS = texts_with_labels()
@@ -66,6 +67,85 @@ def test_validates_with_a_loader(tiny_bert: Path):
     history = model.fit(TEXTS, SENTIMENTS, DataLoader(ROWS, batch_size=16), epochs=1, verbose=0)
 
     assert history[0]["val_loss"] == pytest.approx(model.evaluate(TEXTS, SENTIMENTS, verbose=0)["loss"], abs=1e-6)
+
+
+@pytest.fixture(scope="module")
+def tagger(tiny_bert: Path) -> Model:
+    model = Model(str(tiny_bert), task="token-classification", device="cpu")
+    model.fit(WORDS, TAGS, epochs=1, seed=0, verbose=0)
+    return model
+
+
+@pytest.mark.parametrize("batch_size", [2, 16, 38])
+def test_rows_of_a_loader_are_rows(batch_size: int, tagger: Model):
+    """A list of two rows is no (x, y), neither in the midst of the data nor as what is left over at their end."""
+    rows = list(zip(WORDS, TAGS, strict=True))
+
+    values = tagger.evaluate(DataLoader(rows, batch_size, collate_fn=list), verbose=0)
+
+    assert values == pytest.approx(tagger.evaluate(WORDS, TAGS, verbose=0), abs=1e-6)  # metrics of rows too
+    assert tagger.predict(DataLoader(WORDS, batch_size, collate_fn=list)) == tagger.predict(WORDS)
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 16])
+@pytest.mark.parametrize(
+    "collate",
+    [
+        list,
+        lambda rows: tuple(zip(*rows, strict=True)),
+        lambda rows: [list(column) for column in zip(*rows, strict=True)],
+    ],
+    ids=["rows", "tuple of columns", "list of columns"],
+)
+def test_what_a_collate_fn_may_give(collate: Any, batch_size: int, fitted: Model):
+    """A `collate_fn` of the user's gives a list of rows, or x and y."""
+    loader = DataLoader(list(zip(TEXTS, SENTIMENTS, strict=True)), batch_size, collate_fn=collate)
+
+    assert fitted.evaluate(loader, verbose=0) == pytest.approx(fitted.evaluate(TEXTS, SENTIMENTS, verbose=0), abs=1e-6)
+
+
+def test_answers_that_need_rows(tagger: Model):
+    """Padded tensors do not tell the words: an error says how a loader of rows is written."""
+    features = list(tagger.task.encode_rows(tagger._feed.read(WORDS, TAGS)))
+    loader = DataLoader([{**tagger.task.collate(features)[0]}], batch_size=None)
+
+    with pytest.raises(DataError, match=r"padded tensors(?s:.)*collate_fn=list"):
+        tagger.predict(loader)
+
+
+def test_a_generator_of_rows_of_words(tagger: Model):
+    """A generator of rows is read as a list of them; so is a torch Dataset."""
+    expected = tagger.evaluate(WORDS, TAGS, verbose=0)
+
+    assert tagger.evaluate((pair for pair in zip(WORDS, TAGS, strict=True)), verbose=0) == expected
+    assert tagger.evaluate(_Rows(), verbose=0) == expected
+    assert tagger.predict(words for words in WORDS) == tagger.predict(WORDS)
+
+
+class _Rows(Dataset[Any]):
+    def __len__(self) -> int:
+        return len(WORDS)
+
+    def __getitem__(self, index: int) -> Any:
+        return WORDS[index], TAGS[index]
+
+
+def test_rows_that_are_measured_twice(tiny_bert: Path):
+    """More validation steps than one pass has measure rows again, and metrics of rows count each once."""
+
+    def rows(predictions: Any, references: Any) -> float:
+        return float(len(predictions)) if len(predictions) == len(references) else -1.0
+
+    model = Model(str(tiny_bert), task="text-classification", metrics=[rows], device="cpu")
+    model.fit(TEXTS, SENTIMENTS, (TEXTS[:10], SENTIMENTS[:10]), epochs=1, validation_steps=7, batch_size=4, verbose=0)
+
+    assert model.history[0]["val_rows"] == 10
+
+
+def test_metrics_of_rows_of_a_task_that_packs(tiny_bert: Path):
+    """Where many rows become one feature there is nothing to compare by row: refused before training."""
+    with pytest.raises(ArgumentError, match="'fill-mask' packs several rows"):
+        Model(str(tiny_bert), task="fill-mask", metrics=["exact_match"], device="cpu")
 
 
 def test_a_loader_without_labels(tiny_bert: Path):
@@ -151,3 +231,25 @@ def test_rows_without_weight_are_left_out(tiny_bert: Path):
     kept = [row for number, row in enumerate(ROWS) if number % 4 != 1]
     assert torch.allclose(weighed, weights_without_dropout(kept, batch_size=12), atol=1e-6)
     assert not torch.allclose(weighed, weights_without_dropout(ROWS, batch_size=16), atol=1e-3)
+
+
+def test_columns_of_the_training_data(tiny_bert: Path):
+    """A column that only an earlier fit named is said to be the training data's, one of this call the argument's."""
+    model = Model(str(tiny_bert), task="text-classification", device="cpu")
+    model.fit({"body": ["a", "b"], "mark": [0, 1]}, text="body", epochs=1, verbose=0)
+    other = {"words": ["a", "b"], "mark": [0, 1]}
+
+    with pytest.raises(ArgumentError, match="this model was fitted with the column 'body' as its text"):
+        model.fit(other, epochs=1, verbose=0)
+    with pytest.raises(ArgumentError, match="this model was fitted with the column 'body' as its text"):
+        model.evaluate(other, verbose=0)
+    with pytest.raises(ArgumentError, match="there is no column 'wods', as text= says"):
+        model.evaluate(other, text="wods", verbose=0)
+
+
+def test_validation_data_without_labels(tiny_bert: Path):
+    """The message names the argument."""
+    model = Model(str(tiny_bert), task="text-classification", device="cpu")
+
+    with pytest.raises(DataError, match=r"validation_data has 2 texts but no labels(.|\n)*validation_data=\(texts"):
+        model.fit(["a", "b"], [0, 1], validation_data=["a", "b"], epochs=1, verbose=0)

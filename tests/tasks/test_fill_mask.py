@@ -550,6 +550,8 @@ def test_slow_tokenizer(tiny_bert: Path):
         ({"share": 0}, r"share=0, .* do not fit together.\n.*above 0"),
         ({"mask_replace_prob": 0.8, "random_replace_prob": 0.3}, r"do not fit together.\n.*at most 1 together"),
         ({"top_k": 0}, r"top_k=0 gives no answer"),
+        ({"top_k": 2.5}, r"top_k=2.5 gives no answer"),
+        ({"block_size": "12"}, r"block_size='12' is no number of tokens"),
         ({"sample_by": "lines"}, r"no sample_by='lines'.\n.*'line', 'paragraph', 'document'.\n.*'line'"),
     ],
 )

@@ -522,3 +522,14 @@ def test_file_that_is_no_image(trained: Model, tmp_path: Path):
 
     with pytest.raises(DataError, match=r"the image cannot be read: cannot identify image file"):
         trained.predict(str(tmp_path / "broken.png"))
+
+
+def test_bytes_of_zeros_and_ones_are_remarked(tiny_vit: Path):
+    """Black and white given as 0 and 1 would be black and nearly black: a line says so."""
+    model = Model(str(tiny_vit), task="image-classification", device="cpu")
+    images = [np.eye(8, dtype=np.uint8), 1 - np.eye(8, dtype=np.uint8)] * 2
+
+    model.task.encode_rows(model.task.read(images, labelled=False))
+
+    assert [note for note in model.task.notes if "uint8 of 0 and 1" in note]
+    assert not ImageClassification().notes

@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
-from transformers import AutoModelForMultipleChoice, AutoTokenizer
+from transformers import AutoConfig, AutoModelForMultipleChoice, AutoTokenizer
 
 import keraslike
 from keraslike import Model
-from keraslike.errors import DataError
+from keraslike.errors import ArgumentError, DataError
 from keraslike.tasks import MultipleChoice
 from keraslike.tasks.feed import Feed
 from tests.engine.loops import weights_of
@@ -304,3 +304,24 @@ def test_wrong_choice(tiny_bert: Path):
         DataError, match=r"the right choice of row 1 \(counted from 0\) is 2, an int, and the row has 2"
     ):
         Model(str(tiny_bert), task="multiple-choice", device="cpu").fit([("a", ["b", "c"])] * 2, [1, 2], verbose=0)
+
+
+@pytest.mark.parametrize("kind", ["XLNet", "RoFormer"])
+def test_heads_that_read_at_the_end_are_refused(kind: str, tiny_bert: Path):
+    """A head that reads at the last token would read padding: its scores depend on the batch (by 0.7 for XLNet)."""
+    sizes = {
+        "XLNet": {"d_model": 16, "n_layer": 1, "n_head": 2, "d_inner": 16},
+        "RoFormer": {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16},
+    }
+    network = AutoModelForMultipleChoice.from_config(AutoConfig.for_model(kind.lower(), vocab_size=20, **sizes[kind]))
+
+    with pytest.raises(ArgumentError, match="reads each answer at the last token"):
+        Model(network, task="multiple-choice", tokenizer=str(tiny_bert), device="cpu")
+
+
+def test_class_weight_is_refused(tiny_bert: Path):
+    """The second choice of one row is nothing like that of another: choices are no classes to weigh."""
+    with pytest.raises(
+        ArgumentError, match="class_weight is given, but the targets of 'multiple-choice' are no classes"
+    ):
+        Model(str(tiny_bert), task="multiple-choice", device="cpu").fit(ROWS, RIGHT, class_weight="balanced", verbose=0)

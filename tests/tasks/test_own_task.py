@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader
 from keraslike import Model, Task
 from keraslike.data.dataset import as_dataset
 from keraslike.data.encoding import Features
+from keraslike.errors import DataError
 from keraslike.losses import CrossEntropy, Loss
 from keraslike.tasks.feed import Feed
 
@@ -314,3 +315,13 @@ def test_metric_of_rows_of_a_task_that_generates():
 
     answers = model.predict(WORDS)
     assert measured["share_of_hits"] == share_of_hits(answers, targets_of(WORDS))
+
+
+def test_a_row_without_features_is_refused():
+    """A row of which nothing is encoded would have no answer, and those behind it would move up."""
+    model = Model(Counting(), task=Vowels(), device="cpu")
+    model.fit(WORDS, targets_of(WORDS), epochs=1, verbose=0)
+    model.task.encode = lambda row: []
+
+    with pytest.raises(DataError, match=r"row 0 .* 'vowels' makes no feature of it"):
+        model.predict(WORDS)

@@ -652,3 +652,29 @@ def test_slow_tokenizer(tiny_bert: Path):
 
     with pytest.raises(ArgumentError, match="a Slow, does not tell which characters a token is"):
         Model(str(tiny_bert), task="question-answering", tokenizer=Slow(), device="cpu").fit(X, Y, verbose=0)
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "f1_macro", "mae"])
+def test_metrics_of_classes_are_refused(metric: str, tiny_bert: Path):
+    """A span is no class and no value: that is said before anything is trained, with the metric that is meant."""
+    with pytest.raises(ArgumentError) as error:
+        Model(str(tiny_bert), task="question-answering", metrics=[metric], device="cpu")
+
+    assert str(error.value) == (
+        f"the metric {metric!r} has no meaning for the targets of 'question-answering'.\n"
+        "  Expected: 'exact_match', 'answer_f1', or a function (predictions, references) of your own.\n"
+        "  Do: metrics=['exact_match'], or leave metrics out."
+    )
+
+
+@pytest.mark.parametrize("weights", ["balanced", {0: 2.0}, [1.0, 2.0]], ids=str)
+def test_class_weight_is_refused(weights: Any, tiny_bert: Path):
+    """Spans are no classes, which is said before anything is read."""
+    with pytest.raises(ArgumentError) as error:
+        fitted(tiny_bert, class_weight=weights)
+
+    assert str(error.value) == (
+        "class_weight is given, but the targets of 'question-answering' are no classes.\n"
+        "  Expected: classes, such as those of 'text-classification'.\n"
+        "  Do: leave class_weight out, or weigh rows: fit(..., sample_weight=...)."
+    )

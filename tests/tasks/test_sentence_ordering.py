@@ -107,7 +107,7 @@ def fine_tuned_by_hand(
         tokenizer.pad_token = tokenizer.eos_token
         network.config.pad_token_id = tokenizer.pad_token_id
     marker = tokenizer.convert_tokens_to_ids(tokenizer.sep_token or tokenizer.eos_token)
-    optimizer = torch.optim.AdamW(decaying_groups(network), lr=5e-5, fused=True)
+    optimizer = torch.optim.AdamW(decaying_groups(network), lr=1e-4, fused=True)
     updates = epochs * math.ceil(len(TEXTS) / 4)
     warm = math.ceil(0.1 * updates)
     schedule = torch.optim.lr_scheduler.LambdaLR(
@@ -233,11 +233,34 @@ def test_several_sets_of_lists(tiny_bert: Path):
     model = Model(str(tiny_bert), task=SentenceOrdering(), device="cpu")
 
     found = model.evaluate({"first": TEXTS[:4], "second": TEXTS[4:9]}, verbose=0)
+    of_splits = model.evaluate({"train": TEXTS[:4], "test": TEXTS[4:9]}, verbose=0)
 
+    assert [*of_splits.values()] == [*found.values()]
     assert found["second_tau"] == model.evaluate(TEXTS[4:9], verbose=0)["tau"]
     assert set(model.evaluate({"sentences": TEXTS}, verbose=0)) == {
         name.removeprefix("first_") for name in found if "first_" in name
     }
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "f1_macro", "roc_auc", "top_5_accuracy", "perplexity"])
+def test_metrics_of_classes_are_refused(metric: str, tiny_bert: Path):
+    """Positions are no classes: that is said before anything is trained, with the metric that is meant."""
+    with pytest.raises(ArgumentError) as error:
+        Model(str(tiny_bert), task="sentence-ordering", metrics=[metric], device="cpu")
+
+    assert str(error.value) == (
+        f"the metric {metric!r} has no meaning for the targets of 'sentence-ordering'.\n"
+        "  Expected: 'position_accuracy', 'tau', 'score_mean', 'score_std', or a function (predictions, references) of "
+        "your own.\n"
+        "  Do: metrics=['position_accuracy'], or leave metrics out."
+    )
+
+
+def test_metrics_of_values_are_taken(tiny_bert: Path):
+    """Positions are numbers: how far scores are off is a metric of them."""
+    found = Model(str(tiny_bert), task="sentence-ordering", metrics=["mae"], device="cpu").evaluate(TEXTS, verbose=0)
+
+    assert found["mae"] > 0
 
 
 def test_measuring_shuffles_always_alike(tiny_bert: Path):
@@ -519,6 +542,33 @@ def test_cut_texts_are_told(tiny_bert: Path, capsys: pytest.CaptureFixture[str])
     assert f"1 of 1 validation texts were cut at 20 tokens ({lost}: 2)." in printed
 
 
+def test_texts_that_keep_one_sentence_are_told(tiny_bert: Path, capsys: pytest.CaptureFixture[str]):
+    """The line says how many texts are cut so short that they teach no order."""
+    texts = [["read read read read", "bo"], LONG, ["al", "bo"], ["al"]]
+    Model(str(tiny_bert), task="sentence-ordering", max_length=20, device="cpu").fit(texts, epochs=1, seed=0)
+
+    printed = capsys.readouterr().out
+    lost = "sentences lost at their ends, in whole or in part: 3"
+    assert f"2 of 4 texts were cut at 20 tokens ({lost}; 1 texts keep less than two, which teach no order)." in printed
+
+
+def test_no_text_keeps_two_sentences(tiny_bert: Path):
+    """Then there is nothing to learn or to measure, which is said before the first step; `predict` cuts otherwise."""
+    model = Model(str(tiny_bert), task="sentence-ordering", max_length=10, device="cpu")
+    said = (
+        "max_length is 10 tokens, and none of the 2 texts has two sentences that fit.\n"
+        "  Expected: room for two sentences or more of most texts.\n"
+        "  Do: set a larger max_length, take a model for longer texts, or give shorter sentences."
+    )
+
+    for learn_or_measure in (model.fit, model.evaluate):
+        with pytest.raises(DataError) as error:
+            learn_or_measure([["read read read", "bo"]] * 2, verbose=0)
+        assert str(error.value) == said
+    model.fit([["al", "bo"]], epochs=1, verbose=0)
+    assert sorted(model.predict(["read read read", "bo"])) == [0, 1]
+
+
 def test_a_first_sentence_that_is_too_long_is_cut_itself(folder: Path):
     """It is all that is kept: as many of its pieces as fit."""
     task = built(folder, max_length=10)
@@ -527,7 +577,7 @@ def test_a_first_sentence_that_is_too_long_is_cut_itself(folder: Path):
     assert len(feature["input_ids"]) == 10
     assert feature["order"].tolist() == [0]
     assert task.notes[-1].startswith("1 of 1 texts were cut at 10 tokens (sentences lost")
-    assert task.notes[-1].endswith(": 2).")
+    assert task.notes[-1].endswith(": 2; 1 texts keep less than two, which teach no order).")
 
 
 def test_predict_orders_all_sentences_of_a_long_text(tiny_bert: Path):

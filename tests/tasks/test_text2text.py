@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 from datasets import Dataset
+from tokenizers.processors import Sequence
 from transformers import (
     AutoModelForSeq2SeqLM,
     AutoTokenizer,
@@ -23,6 +24,7 @@ from keraslike import Model
 from keraslike.errors import ArgumentError, DataError
 from keraslike.metrics import bleu, chrf
 from keraslike.tasks import Text2Text
+from keraslike.tasks.decoding import end_to_add
 from keraslike.tasks.feed import Feed
 from tests.engine.loops import weights_of
 from tests.tasks.seq2seq_by_hand import SEED, fine_tune_by_hand, gradients, seed_all
@@ -403,7 +405,7 @@ WRONG: dict[str, tuple[Any, Any, str]] = {
     "an empty target": (["one", "two"], ["eins", ""], r"row 1 of y has no text: ''"),
     "too few targets": (["one", "two"], ["eins"], r"x has 2 rows but y has 1 targets"),
     "no rows": ([], [], r"x is empty: it holds no rows"),
-    "no target": ({"article": ["one"], "n": [1]}, None, r"no column holds a target text for each row[\s\S]*target='n'"),
+    "no target": ({"article": ["one"], "n": [1]}, None, r"no column holds a target text for each row[\s\S]*a column 'target'"),
     "no text": ({"a": ["one"], "b": ["two"]}, None, r"no column holds a text for each row; there are 'a', 'b'"),
     "a column with holes": ({"article": ["one", ""], "summary": ["a", "b"]}, None, r"row 1 of the column 'article'"),
     "languages": (NESTED, None, r"holds 'en', 'de'[\s\S]*name them: text='en', target='de'"),
@@ -460,3 +462,68 @@ def test_no_probabilities(tiny_t5: Path):
     """Texts have no probabilities of labels."""
     with pytest.raises(ArgumentError, match=r"the task 'text2text' has no probabilities"):
         Model(str(tiny_t5), task="text2text", device="cpu").predict_proba("a film")
+
+
+@pytest.mark.parametrize(
+    ("given", "what"),
+    [
+        ({"num_beams": "4"}, "num_beams='4'"),
+        ({"max_new_tokens": 2.5}, "max_new_tokens=2.5"),
+        ({"prefix": None}, "prefix=None"),
+        ({"generation": "greedy"}, "generation='greedy'"),
+        ({"generation": {"num_beam": 4}}, "'num_beam', which generate does not take"),
+        ({"generation": {"num_beams": 4}}, "num_beams= of its own"),
+        ({"generation": {"num_return_sequences": 2}}, "one text is written for each row"),
+    ],
+    ids=str,
+)
+def test_options_of_writing_are_checked_at_once(given: dict[str, Any], what: str):
+    """What `generate` does not take, or a task settles, is refused before the first epoch, not after it."""
+    with pytest.raises(ArgumentError, match=what):
+        Text2Text(**given)
+
+
+# Tokenizers that end no text
+
+
+def without_end(folder: Path) -> Any:
+    """Give the tokenizer of a tiny model, which puts nothing behind a text."""
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.backend_tokenizer.post_processor = Sequence([])
+    assert tokenizer.eos_token_id not in tokenizer("a film")["input_ids"]
+    return tokenizer
+
+
+@each_body
+def test_targets_are_ended(folder: Path):
+    """Targets get the end that the tokenizer leaves out, within their limit; so the weights are those with its own."""
+    ended, bare = (
+        Model(str(folder), task=Text2Text(), tokenizer=given, device="cpu") for given in (None, without_end(folder))
+    )
+    chosen: dict[str, Any] = {"epochs": 1, "batch_size": 8, "seed": 0, "verbose": 0}
+
+    ended.fit(TEXTS, REVERSED, **chosen)
+    bare.fit([f"{text} </s>" for text in TEXTS], REVERSED, **chosen)
+
+    assert torch.equal(weights_of(bare.network), weights_of(ended.network))
+    task, _ = task_of(folder, without_end(folder), max_target_length=4)
+    ids = task.tokenizer(REVERSED[1])["input_ids"]
+    assert list(features_of(task, TEXTS[1:2], REVERSED[1:2])[0]["target"]) == [*ids[:3], task.tokenizer.eos_token_id]
+
+
+def test_writing_stops_at_an_end_that_was_added(tiny_t5: Path):
+    """What was learned is written, and no more than that."""
+    model = Model(str(tiny_t5), task=Text2Text(max_new_tokens=30), tokenizer=without_end(tiny_t5), device="cpu")
+
+    model.fit(TEXTS[:4], TEXTS[:4], epochs=100, batch_size=4, learning_rate=1e-2, seed=0, verbose=0)
+
+    assert model.predict(TEXTS[:4]) == TEXTS[:4]
+
+
+def test_an_end_that_nobody_names(tiny_t5: Path):
+    """Where neither network nor tokenizer knows an end, targets stay as they are."""
+    network = AutoModelForSeq2SeqLM.from_pretrained(tiny_t5)
+    tokenizer = without_end(tiny_t5)
+    network.generation_config.eos_token_id = tokenizer.eos_token = None
+
+    assert end_to_add(network, tokenizer) is None

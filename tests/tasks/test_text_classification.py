@@ -168,3 +168,17 @@ def test_encoding_before_learning():
     """Targets cannot be encoded while the labels are unknown."""
     with pytest.raises(LabelError, match=r"labels are not known yet(.|\n)*labels="):
         _ = TextClassification().known_labels
+
+
+@pytest.mark.parametrize("targets", [[0, 1, -100, 1], [0.0, -100.0, 1.0, 1.0], [[0], [1, -100], [2], [0, 1]]], ids=str)
+def test_a_number_that_is_no_label(targets: Any):
+    """-100 marks what has no label, in torch and transformers: it is not learned as one unless it is named."""
+    rows = as_dataset(TEXTS[:4], targets)
+
+    with pytest.raises(LabelError) as error:
+        TextClassification().learn(rows)
+    TextClassification(labels=[-100, 0, 1, 2]).learn(rows)
+
+    assert str(error.value).startswith("1 of ")
+    assert " labels are -100, which stands for no label.\n  Expected: a label for each row." in str(error.value)
+    assert "Model(..., labels=[-100, 0, 1" in str(error.value)

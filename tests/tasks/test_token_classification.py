@@ -502,6 +502,28 @@ def test_windows_without_room(max_length: int, stride: int | None, room: int, ti
     )
 
 
+@pytest.mark.parametrize("nothing", [None, -100])
+def test_words_without_a_label(nothing: Any, tiny_bert: Path):
+    """None, or -100, is no label: such a word counts neither in the loss nor in any metric, and is answered."""
+    rows = [(number, place) for number, tags in enumerate(TAGS) for place in range(len(tags)) if (number + place) % 3]
+    holed = [
+        [tag if (row, place) in rows else nothing for place, tag in enumerate(tags)] for row, tags in enumerate(TAGS)
+    ]
+    model = fitted(tiny_bert, WORDS, holed)
+
+    values = model.evaluate(WORDS, holed, verbose=0)
+
+    found = [[tags[place] for row, place in rows if row == number] for number, tags in enumerate(model.predict(WORDS))]
+    truth = [[tags[place] for row, place in rows if row == number] for number, tags in enumerate(TAGS)]
+    probabilities = model.predict_proba(WORDS)
+    own = [probabilities[row][place, NAMES.index(TAGS[row][place])] for row, place in rows]
+    assert model.labels == NAMES
+    assert values["entity_f1"] == pytest.approx(f1_score(truth, found), abs=1e-12)
+    assert values["loss"] == pytest.approx(-np.log(own).mean(), rel=1e-5)
+    right = [a == b for pair in zip(found, truth, strict=True) for a, b in zip(*pair, strict=True)]
+    assert values["accuracy"] == pytest.approx(np.mean(right))
+
+
 # Labels that do not fit
 
 
@@ -531,9 +553,11 @@ def test_labels_of_two_kinds(tiny_bert: Path):
 
 
 def test_no_word_at_all(tiny_bert: Path):
-    """Rows without any word teach nothing."""
-    with pytest.raises(DataError, match="no row has a word"):
+    """Rows without any word, or any label, teach nothing."""
+    with pytest.raises(DataError, match="no row has a word with a label"):
         fitted(tiny_bert, [[], []], [[], []])
+    with pytest.raises(DataError, match="no row has a word with a label"):
+        fitted(tiny_bert, [["a"], ["film"]], [[None], [-100]])
 
 
 def test_one_label_only(tiny_bert: Path):

@@ -123,14 +123,14 @@ def _spread(rows: list[Row], column: str) -> str:
     return f"{mean(values):.{digits}f}" + (f" ± {stdev(values):.{digits}f}" if len(values) > 1 else "")
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     """Make the runs that are missing, and print the table."""
     options = parser(__doc__)
     options.add_argument("--data", type=Path, help="directory with train.csv and test.csv: storyid, ..., sentence5")
     options.add_argument("--model", type=Path, default=None, help="directory of a body (default: MiniLM)")
     options.add_argument("--seeds", type=int, default=3)
     options.add_argument("--updates", type=int, default=250)
-    given = options.parse_args()
+    given = options.parse_args(arguments)
     given.model = given.model or minilm()
     results = Results(given.out, KEY)
     single_threaded()
