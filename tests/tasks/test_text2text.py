@@ -405,7 +405,11 @@ WRONG: dict[str, tuple[Any, Any, str]] = {
     "an empty target": (["one", "two"], ["eins", ""], r"row 1 of y has no text: ''"),
     "too few targets": (["one", "two"], ["eins"], r"x has 2 rows but y has 1 targets"),
     "no rows": ([], [], r"x is empty: it holds no rows"),
-    "no target": ({"article": ["one"], "n": [1]}, None, r"no column holds a target text for each row[\s\S]*a column 'target'"),
+    "no target": (
+        {"article": ["one"], "n": [1]},
+        None,
+        r"no column holds a target text for each row[\s\S]*a column 'target'",
+    ),
     "no text": ({"a": ["one"], "b": ["two"]}, None, r"no column holds a text for each row; there are 'a', 'b'"),
     "a column with holes": ({"article": ["one", ""], "summary": ["a", "b"]}, None, r"row 1 of the column 'article'"),
     "languages": (NESTED, None, r"holds 'en', 'de'[\s\S]*name them: text='en', target='de'"),
