@@ -101,7 +101,7 @@ class GlueTask(TextClassification):
         self.part, self.about = part, PARTS[part]
         labels = self.about.labels
         super().__init__(SINGLE if labels else REGRESSION, labels or None, None if labels else 1)
-        self.name = f"glue/{part}"  # type: ignore[misc]  # one class for nine names
+        self.name = f"glue/{part}"  # type: ignore[misc]  # a ClassVar elsewhere; here one class has nine names
 
     # What the data hold
 

@@ -43,15 +43,15 @@ class MediaClassification(TextClassification):
     @staticmethod
     def is_value(value: Any) -> bool:
         """Tell what the task classifies from other values."""
-        raise NotImplementedError
+        raise NotImplementedError("a task of images or sounds says this itself: write is_value().")
 
     def make_processor(self, config: Any) -> Any:
         """Make a processor that fits a configuration, where the model comes without one."""
-        raise NotImplementedError
+        raise NotImplementedError("a task of images or sounds says this itself: write make_processor().")
 
     def process(self, values: Sequence[Any]) -> dict[str, Tensor]:
         """Give the network's inputs for what some features hold."""
-        raise NotImplementedError
+        raise NotImplementedError("a task of images or sounds says this itself: write process().")
 
     def measured(self, number: int, value: Whole | Stored) -> Mapping[str, Any]:
         """Check a value that the user gave, and give what the feature says of it beside itself.
@@ -60,7 +60,7 @@ class MediaClassification(TextClassification):
             number: its row in the user's data, for messages.
             value: what the row holds.
         """
-        raise NotImplementedError
+        raise NotImplementedError("a task of images or sounds says this itself: write measured().")
 
     # From rows to tensors
 

@@ -32,7 +32,7 @@ def check_options(kind: type, given: Collection[str]) -> None:
     Raises:
         ArgumentError: there is no such option; with the nearest name, or the place where it is said.
     """
-    parameters = inspect.signature(kind.__init__).parameters  # type: ignore[misc]  # a class's own
+    parameters = inspect.signature(kind.__init__).parameters  # type: ignore[misc]  # mypy fears a subclass's other constructor; that one is meant
     if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values()):
         return
     known = [name for name in parameters if name != "self"]
@@ -149,5 +149,5 @@ def _headless(what: str, task: Any) -> ArgumentError:
 
 def _classes(auto_class: Any) -> set[str]:
     """Give the names of the classes that an Auto class loads, without importing them."""
-    names: Any = auto_class._model_mapping._model_mapping.values()  # noqa: SLF001  # nothing public lists them
+    names: Any = auto_class._model_mapping._model_mapping.values()  # noqa: SLF001  # no public list of the classes
     return {name for found in names for name in ([found] if isinstance(found, str) else found)}

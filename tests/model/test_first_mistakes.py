@@ -66,7 +66,7 @@ def test_batch_size_beside_a_loader(verb: str):
 def test_beside_a_loader_of_rows(given: dict[str, Any], smallest_bert: str):
     """The same with a task."""
     model = Model(smallest_bert, task="text-classification", labels=["bad", "good"], device="cpu")
-    rows: Any = DataLoader(list(zip(TEXTS, SENTIMENTS, strict=True)), batch_size=4)  # type: ignore[arg-type]
+    rows: Any = DataLoader(list(zip(TEXTS, SENTIMENTS, strict=True)), batch_size=4)
 
     with pytest.raises(ArgumentError, match="x is a DataLoader, which is read as it comes"):
         model.fit(rows, epochs=1, verbose=0, **given)
@@ -118,7 +118,7 @@ def test_metrics_without_targets(smallest_bert: str):
     """A collator that was not told what the targets are leaves metrics none, which is said with its argument."""
     network = AutoModelForSequenceClassification.from_pretrained(smallest_bert, num_labels=2)
     model = Model(network, "sgd", metrics=["accuracy"], device="cpu")
-    batches: Any = DataLoader(tokenised(smallest_bert), batch_size=8, collate_fn=TransformerCollator())  # type: ignore[arg-type]
+    batches: Any = DataLoader(tokenised(smallest_bert), batch_size=8, collate_fn=TransformerCollator())
 
     with pytest.raises(DataError, match=r'not-a-number for all 8 rows(.|\n)*TransformerCollator\(y_keys="labels"\)'):
         model.fit(batches, verbose=0)

@@ -51,7 +51,7 @@ CONTAINERS: dict[str, Callable[[Path], Any]] = {
     "generator": lambda folder: (row for row in ROWS[9:]),
     "path": write,
     "Path": lambda folder: Path(write(folder)),
-    "DataLoader": lambda folder: DataLoader(ROWS[9:], batch_size=5, collate_fn=list),  # type: ignore[arg-type]
+    "DataLoader": lambda folder: DataLoader(ROWS[9:], batch_size=5, collate_fn=list),
 }
 
 

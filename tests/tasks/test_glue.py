@@ -429,7 +429,7 @@ def test_a_loader_of_tensors(tiny_bert: Path):
     x = dict(tokenizer(TEXTS, PAIRED, padding=True, return_tensors="pt"))
     y = torch.tensor(numbers_of("mnli", 40))
     loader: Any = DataLoader(
-        range(40),  # type: ignore[arg-type]
+        range(40),
         batch_size=8,
         collate_fn=lambda rows: {**{k: v[rows] for k, v in x.items()}, "labels": y[rows]},
     )

@@ -132,7 +132,7 @@ def test_fewer_answers_than_rows():
     with pytest.raises(DataError) as measuring:
         model.evaluate(texts, list(range(6)), verbose=0)
     with pytest.raises(DataError, match="made 5 answers of 6 rows"):
-        model.predict(DataLoader(texts, batch_size=4, collate_fn=list))  # type: ignore[arg-type]
+        model.predict(DataLoader(texts, batch_size=4, collate_fn=list))
 
     assert str(predicting.value) == str(measuring.value) == said
 

@@ -19,7 +19,6 @@ class Case:
         options: of `Model`.
         is_ready: whether the network can be built before data are seen.
         is_packed: whether rows are packed, so that features have no row of their own.
-        has_answers: whether `predict` gives one answer for each row of x.
     """
 
     x: Sequence[Any]
@@ -30,7 +29,6 @@ class Case:
     options: dict[str, Any] = field(default_factory=dict)
     is_ready: bool = False
     is_packed: bool = False
-    has_answers: bool = True
 
 
 def case_of(name: str) -> Case:
