@@ -22,6 +22,8 @@ class Cut:
         price: how many padded tokens one more part costs, for "auto". The examples are sorted by length and cut where
             tokens sent and prices paid are least. None: they are not sorted.
         limit: at most so many examples a part, with or without a price: what an out-of-memory left behind.
+        tokens: about so many real tokens a part at most, where the layers see no padding. The examples are sorted by
+            length if there are more.
 
     Example:
         >>> Cut(size=4).most, Cut(size=4, limit=2).most, Cut().most
@@ -31,6 +33,7 @@ class Cut:
     size: int | None = None
     price: float | None = None
     limit: int | None = None
+    tokens: int | None = None
 
     @property
     def most(self) -> int | None:
@@ -87,11 +90,15 @@ def runs(size: int, lengths: Sequence[int] | None, cut: Cut) -> list[Run]:
         [[0, 2], [3, 1, 4]]
     """
     most = cut.most
-    if cut.price is None or lengths is None:
+    if lengths is None or (cut.price is None and cut.tokens is None):
         step = most or size
         return [range(start, min(start + step, size)) for start in range(0, size, step)]
     order = sorted(range(size), key=lengths.__getitem__)  # stable: ties stay in the order given
-    ends = cheapest_ends([lengths[place] for place in order], cut.price, most)
+    ordered = [lengths[place] for place in order]
+    if cut.price is not None:
+        ends = cheapest_ends(ordered, cut.price, most)
+    else:
+        ends = even_ends(ordered, cut.tokens or sum(ordered), most)
     if len(ends) == 1:
         return [range(size)]
     parts: list[Run] = [order[start:end] for start, end in zip([0, *ends], ends, strict=False)]
@@ -139,6 +146,33 @@ def cheapest_ends(lengths: Sequence[int], price: float, limit: int | None = None
         origins.append(first)
         costs.append(least + end * longest + price)
     return _followed(origins, places)
+
+
+def even_ends(lengths: Sequence[int], tokens: int, limit: int | None = None) -> list[int]:
+    """Cut lengths into as few parts as `tokens` a part allow, each of about as many tokens.
+
+    Args:
+        lengths: one or more.
+        tokens: as in `Cut`.
+        limit: as in `Cut`.
+
+    Returns:
+        As in `cheapest_ends`.
+
+    Example:
+        >>> even_ends([1, 1, 2, 4, 4], tokens=6), even_ends([1, 1, 2, 4, 4], tokens=12, limit=2)
+        ([4, 5], [2, 4, 5])
+    """
+    share = sum(lengths) / max(-(-sum(lengths) // tokens), 1)
+    ends: list[int] = []
+    first, sent = 0, 0
+    for place, length in enumerate(lengths):
+        is_full = sent + length / 2 > share * (len(ends) + 1) or place - first == limit
+        if place > first and is_full:
+            ends.append(place)
+            first = place
+        sent += length
+    return [*ends, len(lengths)]
 
 
 def _followed(origins: list[int], places: list[int]) -> list[int]:

@@ -8,6 +8,7 @@ from keraslike.data.cutting import Cut
 from keraslike.engine import gradients
 from keraslike.engine.gradients import Count, Learned, Network, Prepared
 from keraslike.engine.memory import Undo, halved, is_out_of_memory
+from keraslike.engine.padding_free import PaddingFree
 from keraslike.engine.tables import SparseTables
 from keraslike.errors import DataError
 
@@ -21,6 +22,7 @@ class Cutting:
         on_limit: called with every new limit.
         say: prints a line.
         tables: embedding tables whose gradients are kept sparse while a step has several parts; None: none.
+        padding_free: the body whose layers are to see no padding; None: they see it.
     """
 
     def __init__(
@@ -30,8 +32,10 @@ class Cutting:
         on_limit: Callable[[int], None],
         say: Callable[[str], None],
         tables: SparseTables | None = None,
+        padding_free: PaddingFree | None = None,
     ) -> None:
-        self.cut, self.why_whole, self.on_limit, self.say, self.tables = cut, why_whole, on_limit, say, tables
+        self.cut, self.why_whole, self.on_limit, self.say = cut, why_whole, on_limit, say
+        self.tables, self.padding_free = tables, padding_free
         self._is_told = True
 
     def halve(self, largest: int) -> None:
@@ -102,7 +106,7 @@ class Step:
 
     def _add_gradients(self, prepared: Prepared) -> Learned:
         try:
-            return self._added(prepared)
+            return self._without_padding(prepared)
         except ValueError as error:
             if "more than 1 value per channel" not in str(error):
                 raise
@@ -111,6 +115,15 @@ class Step:
                 "two examples or more in every part of every batch.",
                 'set another batch_size= or micro_batch_size=, or dataloader_kwargs={"drop_last": True}.',
             ) from None
+
+    def _without_padding(self, prepared: Prepared) -> Learned:
+        padding_free = self.cutting.padding_free
+        if padding_free is None:
+            return self._added(prepared)
+        with padding_free.in_force():
+            learned = self._added(prepared)
+        padding_free.count(prepared.parts)
+        return learned
 
     def _added(self, prepared: Prepared) -> Learned:
         if self.divisor is None or self.cutting.tables is None:

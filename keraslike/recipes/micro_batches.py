@@ -1,6 +1,7 @@
 """How many examples go through the network at once: the user's number, or "auto" by documented prices."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Literal, Protocol
 
 import torch
@@ -8,9 +9,13 @@ from torch import nn
 
 from keraslike.data.cutting import Cut, price_of_part
 from keraslike.engine.bridge import mixing_layer
+from keraslike.engine.padding_free import PaddingFree
 from keraslike.engine.step import Cutting
 from keraslike.engine.tables import SparseTables
 from keraslike.losses.base import Loss
+
+TOKENS = 1024
+"""About so many tokens at most are in a part where the layers see no padding: more are no faster, but fill memory."""
 
 MicroBatchSize = int | Literal["auto"] | None
 
@@ -45,11 +50,15 @@ def plan_cutting(model: Cuttable, micro_batch_size: MicroBatchSize, say: Callabl
     is_told = size is not None and mixing is None  # the user says that a mean over examples is right
     why_whole = None if is_told else model.why_whole()
     limit = model.micro_batch_limit if why_whole is None else None
-    price = None
-    if micro_batch_size == "auto" and why_whole is None:
+    price, padding_free = None, None
+    if micro_batch_size == "auto":
         price = price_of_part(device_type(model), body_parameters(model.network))
+        padding_free = None if price is None else PaddingFree.of(model.network, price)
+    cut = Cut(size, None if padding_free is not None or why_whole else price, limit)
+    if padding_free is not None and why_whole is None:
+        cut = replace(cut, tokens=TOKENS)
     tables = SparseTables(model.network) if device_type(model) == "cpu" else None
-    return Cutting(Cut(size, price, limit), why_whole, model.remember_limit, say, tables)
+    return Cutting(cut, why_whole, model.remember_limit, say, tables, padding_free)
 
 
 def cutting_notes(model: Cuttable, micro_batch_size: MicroBatchSize) -> list[str]:

@@ -65,23 +65,28 @@ class Sent:
 
 @contextmanager
 def counting() -> Iterator[Sent]:
-    """Count what goes through the embeddings of any BERT, whoever built and calls it."""
-    from transformers.models.bert.modeling_bert import BertEmbeddings
+    """Count what goes through the embeddings (examples) and the layers (tokens) of any BERT, whoever calls it."""
+    from transformers.models.bert.modeling_bert import BertEmbeddings, BertEncoder
 
-    sent, forward = Sent(), BertEmbeddings.forward
+    sent, embed, encode = Sent(), BertEmbeddings.forward, BertEncoder.forward
 
-    @functools.wraps(forward)
-    def counted(self: Any, input_ids: Any = None, *args: Any, **kwargs: Any) -> Any:
+    @functools.wraps(embed)
+    def embedded(self: Any, input_ids: Any = None, *args: Any, **kwargs: Any) -> Any:
         if input_ids is not None and input_ids.device.type != "meta":  # Keras asks for shapes on that device
             sent.examples += len(input_ids)
-            sent.tokens += input_ids.numel()
-        return forward(self, input_ids, *args, **kwargs)
+        return embed(self, input_ids, *args, **kwargs)
 
-    BertEmbeddings.forward = counted
+    @functools.wraps(encode)
+    def encoded(self: Any, hidden_states: Any, *args: Any, **kwargs: Any) -> Any:
+        if hidden_states.device.type != "meta":
+            sent.tokens += hidden_states.shape[0] * hidden_states.shape[1]
+        return encode(self, hidden_states, *args, **kwargs)
+
+    BertEmbeddings.forward, BertEncoder.forward = embedded, encoded
     try:
         yield sent
     finally:
-        BertEmbeddings.forward = forward
+        BertEmbeddings.forward, BertEncoder.forward = embed, encode
 
 
 def memory(name: str) -> float:
