@@ -202,3 +202,13 @@ def save(body: Any, config: Any, tokenizer: Any, folder: Path) -> Path:
     if tokenizer is not None:
         tokenizer.save_pretrained(folder)
     return folder
+
+
+def in_float64(network: Any) -> Any:
+    """Give the network in float64, which takes inputs of float32 as if they were."""
+
+    def widened(_: Any, args: Any, inputs: dict[str, Any]) -> Any:
+        return args, {name: x.double() if x.is_floating_point() else x for name, x in inputs.items()}
+
+    network.register_forward_pre_hook(widened, with_kwargs=True)
+    return network.double()

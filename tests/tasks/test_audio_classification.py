@@ -32,7 +32,7 @@ from keraslike.tasks.feed import Feed
 from tests.engine.loops import weights_of
 from tests.tasks.cases.audio_classification import HEIGHTS, RATE, TONES
 from tests.tasks.media_by_hand import fine_tune_by_hand
-from tests.tiny import WIDTH
+from tests.tiny import WIDTH, in_float64
 
 NAME = "audio-classification"
 SEED = 7
@@ -126,8 +126,8 @@ def test_twenty_updates_are_those_of_a_loop_by_hand(norm: str, request: pytest.F
 @pytest.mark.parametrize("size", [1, 3, "auto"])
 @pytest.mark.parametrize("norm", ["group", "layer"])
 def test_parts_give_the_gradient_of_the_batch(norm: str, size: Any):
-    """However a batch of different lengths is cut, its step is that of sounds one by one: 1e-6 in float32."""
-    by_hand, cut = small(norm), small(norm)
+    """However a batch of different lengths is cut, its step is that of sounds one by one: 1e-10 in float64."""
+    by_hand, cut = in_float64(small(norm)), in_float64(small(norm))
     optimizer = torch.optim.SGD(by_hand.parameters(), lr=0.1)
     extractor = Wav2Vec2FeatureExtractor(return_attention_mask=norm == "layer")
     for start in (0, 8):
@@ -151,7 +151,7 @@ def test_parts_give_the_gradient_of_the_batch(norm: str, size: Any):
         verbose=0,
     )
 
-    torch.testing.assert_close(weights_of(cut), weights_of(by_hand), rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(weights_of(cut), weights_of(by_hand), rtol=1e-10, atol=1e-10)
 
 
 def test_loss_is_the_heads(trained: Model):

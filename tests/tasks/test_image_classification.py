@@ -25,6 +25,7 @@ from keraslike.tasks.feed import Feed
 from tests.engine.loops import weights_of
 from tests.tasks.cases.image_classification import IMAGES, PLACES
 from tests.tasks.media_by_hand import fine_tune_by_hand
+from tests.tiny import in_float64
 
 NAME = "image-classification"
 SEED = 7
@@ -100,15 +101,15 @@ def test_twenty_updates_are_those_of_a_loop_by_hand(tiny_vit: Path):
 
 @pytest.mark.parametrize("size", [1, 3, 5])
 def test_parts_give_the_gradient_of_the_batch(size: int):
-    """However a batch is cut, its step is that of the whole batch: 1e-6 in float32."""
-    whole, cut = small_vit(), small_vit()
+    """However a batch is cut, its step is that of the whole batch: 1e-10 in float64."""
+    whole, cut = in_float64(small_vit()), in_float64(small_vit())
 
     for network, micro_batch_size in ((whole, None), (cut, size)):
         model = Model(network, torch.optim.SGD(network.parameters(), lr=0.1), task=NAME, device="cpu")
         known = {"batch_size": 8, "epochs": 2, "seed": SEED, "micro_batch_size": micro_batch_size}
         model.fit(IMAGES[:16], PLACES[:16], verbose=0, **known)
 
-    torch.testing.assert_close(weights_of(cut), weights_of(whole), rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(weights_of(cut), weights_of(whole), rtol=1e-10, atol=1e-10)
 
 
 def test_loss_is_the_heads(trained: Model):
