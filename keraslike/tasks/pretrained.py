@@ -203,6 +203,24 @@ def token_limit(config: Any, tokenizer: Any) -> int | None:
     return min((limit for limit in limits if limit is not None and 0 < limit < UNLIMITED), default=None)  # XLNet's: -1
 
 
+SEES_PADDING = ("canine", "convbert", "fnet", "nystromformer", "yoso")
+"""Types of models that mix padding into their answers, mask or not: measured, up to 0.6 in a logit."""
+
+
+def padding_notes(network: Any) -> list[str]:
+    """Say of a body that sees padding what comes of it: no batch size, and no way to cut, is without a trace.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> padding_notes(SimpleNamespace(config=SimpleNamespace(model_type="bert")))
+        []
+    """
+    name = getattr(getattr(network, "config", None), "model_type", None)
+    if name not in SEES_PADDING:
+        return []
+    return [f"The answers of {name} depend on padding, so on batch_size and micro_batch_size, however little."]
+
+
 def refuse_answers_at_end(network: Any) -> None:
     """Refuse a head that reads its answer at a text's last token, as XLNet's does: behind shorter texts is padding.
 

@@ -71,6 +71,7 @@ class TransformerTask(Task):
         if loaded.fresh:
             self.notes.append(f"New head: {', '.join(loaded.fresh)} start from random numbers.")
         pretrained.refuse_answers_at_end(loaded.network)
+        self.notes += pretrained.padding_notes(loaded.network)
         self.describe(loaded.network)
         return loaded.network
 
@@ -97,6 +98,7 @@ class TransformerTask(Task):
         if config is None:
             return network
         pretrained.refuse_answers_at_end(network)
+        self.notes += pretrained.padding_notes(network)
         self.check_network(network)
         self.fits_head(config)
         self.describe(network)

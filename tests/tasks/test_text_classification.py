@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from transformers import AutoTokenizer
+from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
-from keraslike import TextClassification
+from keraslike import Model, TextClassification
 from keraslike.data.dataset import as_dataset
 from keraslike.errors import ArgumentError, LabelError
 from keraslike.losses import BinaryCrossEntropy, CrossEntropy, MeanSquaredError
@@ -182,3 +182,20 @@ def test_a_number_that_is_no_label(targets: Any):
     assert str(error.value).startswith("1 of ")
     assert " labels are -100, which stands for no label.\n  Expected: a label for each row." in str(error.value)
     assert "Model(..., labels=[-100, 0, 1" in str(error.value)
+
+
+@pytest.mark.parametrize("kind", ["fnet", "bert"])
+def test_bodies_that_see_padding_are_named(kind: str, tiny_bert: Path, capsys: pytest.CaptureFixture[str]):
+    """FNet mixes padding into its answers, whatever the mask says; the screen says so, and is silent for BERT."""
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    sizes = {name: size for name, size in sizes.items() if kind == "bert" or name != "num_attention_heads"}
+    torch.manual_seed(0)
+    network = AutoModelForSequenceClassification.from_config(AutoConfig.for_model(kind, vocab_size=99, **sizes)).eval()
+    ids = torch.full((1, 4), 7)
+    alone, padded = network(ids).logits, network(torch.nn.functional.pad(ids, (0, 4))).logits
+
+    model = Model(network, task="text-classification", tokenizer=str(tiny_bert), device="cpu")
+    model.fit(["a film", "a story"], ["x", "y"], epochs=1, verbose=2)
+
+    assert ("depend on padding" in capsys.readouterr().out) == (kind == "fnet")
+    assert kind == "bert" or not torch.allclose(alone, padded, atol=1e-4)
