@@ -33,6 +33,7 @@ EXTRAS = {
     "rouge": ["rouge-score>=0.1.2"],
     "plot": ["matplotlib>=3.8"],  # 3.8: the first with types
     "test": [
+        "accelerate>=1.10",  # Trainer, which recipe="hf-trainer" is held against, does not run without it
         "matplotlib>=3.8",
         "mypy>=1.15",  # 1.15: follow_untyped_imports
         "pillow>=11.3",

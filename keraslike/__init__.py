@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from keraslike import errors
     from keraslike.bundle import Experiment, ModelBundle
+    from keraslike.callbacks import AnnealOnPlateau
     from keraslike.data.loader import TransformerCollator
     from keraslike.engine.forward import ModelWrapper
     from keraslike.losses.model import model_loss
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "AnnealOnPlateau",
     "AudioClassification",
     "EvaluateOptions",
     "Experiment",
@@ -73,6 +75,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "AnnealOnPlateau": "keraslike.callbacks",
     "AudioClassification": "keraslike.tasks",
     "EvaluateOptions": "keraslike.recipes",
     "Experiment": "keraslike.bundle",

@@ -4,24 +4,20 @@ import os
 from collections.abc import Sequence
 from typing import Any, Unpack
 
-from torch import nn
-
 from keraslike.calling import parameters_of
 from keraslike.checks import check_bound, check_callbacks, check_early, check_numbers, check_options, missing_attribute
 from keraslike.data.plain import plain_batches, prediction_batches
 from keraslike.engine.random_state import draw_seed, seeded
-from keraslike.losses import as_loss
-from keraslike.metrics import get_metrics
-from keraslike.recipes import EvaluateOptions, FitOptions, MicroBatchSize, Recipe, default_recipe, make_optimizer
+from keraslike.recipes import EvaluateOptions, FitOptions, MicroBatchSize
 from keraslike.tasks import as_task
+from keraslike.tasks.assembling import AssemblingVerbs
 from keraslike.tasks.blueprint import UNBUILT, Blueprint
 from keraslike.tasks.feed import Feed
-from keraslike.tasks.network import as_network, choose_loss, rows_metrics, wrapped
-from keraslike.tasks.saving import SavingVerbs
+from keraslike.tasks.network import as_network
 from keraslike.tracking.history import History
 
 
-class Model(SavingVerbs):
+class Model(AssemblingVerbs):
     """A network that is trained, measured and asked in one line each; it is a `poutyne.Model`.
 
     Args:
@@ -50,7 +46,8 @@ class Model(SavingVerbs):
         LoadError: the model cannot be found or read.
 
     Example:
-        >>> model = Model(nn.Linear(1, 1), "sgd", "mse", device="cpu")
+        >>> import torch
+        >>> model = Model(torch.nn.Linear(1, 1), "sgd", "mse", device="cpu")
         >>> history = model.fit([[1.0], [2.0]], [[2.0], [4.0]], epochs=2, verbose=0)
         >>> [row["epoch"] for row in history]
         [1, 2]
@@ -102,37 +99,6 @@ class Model(SavingVerbs):
         network = type(vars(self).get("_bare")).__name__ if "_bare" in vars(self) else "not built yet"
         return f"<{type(self).__name__}: {network}, task {self.task.name if self.task else None}>"
 
-    @property
-    def _recipe(self) -> Recipe:
-        return default_recipe(vars(self).get("_bare")) if self.task is None else self.task.recipe
-
-    def _assemble(self, network: nn.Module) -> None:
-        """Set up the `poutyne.Model` around a network; one that stands already keeps its optimizer."""
-        is_known = vars(self).get("_bare") is network
-        whole = self.network if is_known else wrapped(network, self.task)
-        self._bare, self._assembled_for = network, getattr(self.task, "problem_type", None)
-        given = self._given
-        optimizer = self.optimizer if is_known else make_optimizer(given["optimizer"], whole, self._recipe)
-        loss = choose_loss(given["loss_function"], self.task, network, has_own_loss=self.has_own_loss)
-        metrics = given["metrics"] if given["metrics"] is not None or self.task is None else self.task.metrics
-        problem_type = self._assembled_for or getattr(as_loss(loss), "problem_type", None)
-        listed = get_metrics(metrics, problem_type)
-        self.row_metrics = rows_metrics(listed, self.task)
-        self.read_outputs = None if self.task is None else self.task.read_outputs
-        self.assemble(
-            whole,
-            optimizer,
-            loss,
-            batch_metrics=list(given["batch_metrics"] or []),
-            epoch_metrics=[
-                *(given["epoch_metrics"] or []),
-                *(named for named in listed if named[1] not in self.row_metrics),
-            ],
-            device=given["device"],
-            precision=given["precision"],
-            gradient_checkpointing=given["gradient_checkpointing"],
-        )
-
     # fit
 
     def fit(
@@ -143,9 +109,10 @@ class Model(SavingVerbs):
         *,
         validation_split: float | None = None,
         epochs: int | None = None,
-        batch_size: int = 32,
+        batch_size: int | None = None,
         micro_batch_size: MicroBatchSize = "auto",
-        learning_rate: float | None = None,
+        learning_rate: float | dict[str, float] | None = None,
+        early_stop: int | dict[str, Any] | None = None,
         class_weight: Any = None,
         callbacks: Sequence[Any] | None = None,
         seed: int | None = None,
@@ -163,11 +130,13 @@ class Model(SavingVerbs):
             validation_data: `(x, y)`, or what x may be; measured after each epoch.
             validation_split: the share of the rows that validates instead, drawn by the seed, stratified by class.
             epochs: the number of the last epoch. Default: 3 with a task, 1 without.
-            batch_size: examples per optimizer step.
+            batch_size: examples per optimizer step. Default: 32, or the recipe's.
             micro_batch_size: examples that go through the network at once; fewer than `batch_size` save memory and
                 change nothing else: the gradient is that of the whole batch. "auto" cuts a batch of texts by length
                 where that saves padding, None never. Where memory runs out, batches are cut smaller by themselves.
-            learning_rate: the highest rate. Default: that of the optimizer, 5e-5 for transformers.
+            learning_rate: the highest rate, or `{"body": 2e-5, "head": 1e-3}`. Default: 5e-5 for transformers.
+            early_stop: so many validations in a row may be no better than the best one; then training ends, and in any
+                case the best weights are put back. Or a dict with `monitor`, `mode`, `patience`, `min_delta`.
             class_weight: how much each label counts in the training loss: "balanced" (rare ones more), a dict by label,
                 or a list in the order of `labels`.
             callbacks: Poutyne's callbacks, or your own derived from `poutyne.Callback`.
@@ -185,11 +154,11 @@ class Model(SavingVerbs):
         """
         check_options(options, FitOptions.__annotations__, "fit", parameters_of(Model.fit))
         chosen: dict[str, Any] = {"epochs": epochs, "micro_batch_size": micro_batch_size}
-        chosen |= {"learning_rate": learning_rate, "class_weight": class_weight}
+        chosen |= {"learning_rate": learning_rate, "early_stop": early_stop, "class_weight": class_weight}
         check_numbers({**chosen, "batch_size": batch_size, "seed": seed, **options})
         seed = draw_seed() if seed is None else int(seed)
         with seeded(seed):
-            data = (x, y, validation_data, validation_split, int(batch_size or 32), seed)
+            data = (x, y, validation_data, validation_split, self._batch_size(x, batch_size, dict(options)), seed)
             if self.task is None:
                 batches, valid_batches = plain_batches(*data, network=self.network, options=dict(options))
             else:
@@ -209,7 +178,8 @@ class Model(SavingVerbs):
         *,
         epochs: int | None = None,
         micro_batch_size: MicroBatchSize = "auto",
-        learning_rate: float | None = None,
+        learning_rate: float | dict[str, float] | None = None,
+        early_stop: int | dict[str, Any] | None = None,
         class_weight: Any = None,
         callbacks: Sequence[Any] | None = None,
         seed: int | None = None,
@@ -223,7 +193,7 @@ class Model(SavingVerbs):
         """
         check_options(options, FitOptions.__annotations__, "fit_generator", parameters_of(Model.fit_generator))
         chosen: dict[str, Any] = {"epochs": epochs, "micro_batch_size": micro_batch_size}
-        chosen |= {"learning_rate": learning_rate, "class_weight": class_weight}
+        chosen |= {"learning_rate": learning_rate, "early_stop": early_stop, "class_weight": class_weight}
         check_numbers({**chosen, "seed": seed, **options})
         seed = draw_seed() if seed is None else int(seed)
         callbacks = check_callbacks(
@@ -277,7 +247,8 @@ class Model(SavingVerbs):
             x: what `fit` takes, without targets; with a task also one text (`str`), or a `Path` to a file.
             batch_size: as in `evaluate`.
             verbose: as in `fit`; silent by default.
-            options: without a task, Poutyne's further arguments (callbacks, convert_to_numpy, progress_options).
+            options: `threshold`, the probability from which on a label is given (one, a dict by label, or a list), of
+                two classes or several labels; without a task Poutyne's (callbacks, convert_to_numpy, progress_options).
 
         Returns:
             With a task a list of the user's own labels (a list of lists where a text has several; one label for one
@@ -288,8 +259,8 @@ class Model(SavingVerbs):
         """
         check_numbers({"batch_size": batch_size})
         if self.task is not None:
-            check_options(options, (), "predict", parameters_of(Model.predict))
-            return self._predict_rows(x, batch_size, verbose)
+            check_options(options, ("threshold",), "predict", parameters_of(Model.predict))
+            return self._predict_rows(x, batch_size, verbose, options.get("threshold"))
         batches = prediction_batches(x, batch_size=batch_size, network=self.network)
         return self.predict_generator(batches, verbose=verbose, **options)
 

@@ -16,6 +16,16 @@ from keraslike.errors import ArgumentError
 OTHER_WORDS = {
     "num_train_epochs": "epochs",
     "max_epochs": "epochs",
+    "early_stopping": "early_stop",
+    "early_stopping_patience": "early_stop",
+    "patience": "early_stop",
+    "load_best_model_at_end": "early_stop",
+    "metric_for_best_model": "early_stop",
+    "max_steps": "updates",
+    "total_steps": "updates",
+    "max_time": "minutes",
+    "eval_steps": "validate_every",
+    "val_check_interval": "validate_every",
     "n_epochs": "epochs",
     "nb_epoch": "epochs",
     "num_epochs": "epochs",
@@ -24,6 +34,12 @@ OTHER_WORDS = {
     "mini_batch_size": "batch_size",
     "mini_batch_chunk_size": "micro_batch_size",
     "lr": "learning_rate",
+    "body_learning_rate": "learning_rate",
+    "head_learning_rate": "learning_rate",
+    "layerwise_lr_decay": "layer_decay",
+    "freeze_layers": "freeze",
+    "freeze_backbone": "freeze",
+    "freeze_encoder": "freeze",
     "validation_dataset": "validation_data",
     "eval_dataset": "validation_data",
     "valid_data": "validation_data",
@@ -35,6 +51,8 @@ OTHER_WORDS = {
     "labels": "y",
     "max_grad_norm": "clip_norm",
     "gradient_clip_val": "clip_norm",
+    "label_smoothing_factor": "label_smoothing",
+    "full_determinism": "deterministic",
     "clipnorm": "clip_norm",
     "lr_scheduler_type": "schedule",
     "lr_scheduler": "schedule",
@@ -74,22 +92,25 @@ ELSEWHERE = {
     "gradient_checkpointing_enable": ("", "write Model(..., gradient_checkpointing=True)."),
     "class_weight": ("fit", "write fit(..., class_weight=...)."),
     "sample_weight": ("fit", "write fit(..., sample_weight=...)."),
+    "early_stop": ("fit", "write fit(..., early_stop=3)."),
+    "updates": ("fit", "write fit(..., updates=...)."),
     "micro_batch_size": ("fit", "write fit(..., micro_batch_size=...)."),
+    "freeze": ("fit", "write fit(..., freeze=...)."),
+    "unfreeze": ("fit", "write fit(..., unfreeze=...)."),
+    "layer_decay": ("fit", "write fit(..., layer_decay=...)."),
+    "weight_decay": ("fit", "write fit(..., weight_decay=...)."),
     "return_proba": ("", "write predict_proba(x)."),
+    "label_smoothing": ("fit", "write fit(..., label_smoothing=...)."),
+    "threshold": ("predict", "write predict(x, threshold=...), or tune_threshold(x, y)."),
+    "lora": ("Model", "write Model(..., lora=8)."),
+    "lora_config": ("", "write Model(..., lora=LoraConfig(...))."),
+    "peft_config": ("", "write Model(..., lora=LoraConfig(...))."),
 }
 """Arguments that stand in another verb, or under another name there: the verb, and what to write."""
 
-STOPPING = "callbacks=[poutyne.EarlyStopping(monitor='val_loss', patience=3)] does it."
-
 LATER = {
-    "early_stop": STOPPING,
-    "early_stopping": STOPPING,
     "checkpoint": "callbacks=[poutyne.ModelCheckpoint(...)] keeps the weights.",
     "resume": None,
-    "freeze": "set requires_grad=False on the parameters of a loaded network.",
-    "layer_decay": None,
-    "label_smoothing": "Model(..., loss_function=torch.nn.CrossEntropyLoss(label_smoothing=0.1)) does it.",
-    "threshold": "predict_proba(x) gives the probabilities.",
 }
 """What keraslike has not yet, and what does it today."""
 
@@ -104,6 +125,8 @@ COUNTS = (
     "validation_steps",
     "batches_per_step",
     "gradient_accumulation_steps",
+    "updates",
+    "validate_every",
 )
 
 SIZES = ("learning_rate", "weight_decay", "clip_norm")
@@ -155,8 +178,11 @@ def check_numbers(counts: Mapping[str, Any]) -> None:
             raise ArgumentError(f"{name}={value!r} is not a count.", "an int of at least 1.", HINTS.get(name))
     for name in SIZES:
         value = counts.get(name)
+        if name == "learning_rate" and isinstance(value, Mapping):
+            continue  # of body and head, read by recipes.plan_rates
         if value is not None and not _is_size(value, may_be_infinite=name == "clip_norm"):
             raise ArgumentError(f"{name}={value!r} is no size.", "a finite number of at least 0, or None.")
+    _check_time(counts.get("minutes"))
     workers = counts.get("workers")
     if workers is not None and not (_is_whole(workers) and workers >= 0):
         raise ArgumentError(f"workers={workers!r} is not a number of processes.", "an int of at least 0.")
@@ -165,6 +191,11 @@ def check_numbers(counts: Mapping[str, Any]) -> None:
         raise ArgumentError(f"seed={seed!r} is no seed.", "an int from 0 to 4,294,967,295.", "write seed=42.")
     if isinstance(counts.get("shuffle"), str):
         raise ArgumentError(f"shuffle={counts['shuffle']!r} was given.", "True or False.", "write shuffle=False.")
+
+
+def _check_time(minutes: Any) -> None:
+    if minutes is not None and not (_is_size(minutes, may_be_infinite=False) and minutes > 0):
+        raise ArgumentError(f"minutes={minutes!r} is no time.", "a finite number above 0.", "write minutes=10.")
 
 
 def _is_count(value: Any) -> bool:

@@ -6,8 +6,8 @@ from typing import Any, Never
 import poutyne
 from poutyne import Callback
 
-from keraslike.calling import did_you_mean, nearest
-from keraslike.engine.watching import is_watching
+from keraslike.calling import nearest
+from keraslike.engine.watching import check_watched, names_of
 from keraslike.errors import ArgumentError
 
 
@@ -45,20 +45,12 @@ def check_callbacks(
         ArgumentError: something is no callback, or watches a name that no epoch will have.
     """
     given = as_list(callbacks)
-    names = ["loss", *metrics]
-    known = [*names, *(f"val_{name}" for name in [*names, *of_rows] if has_validation)]
+    known = names_of(metrics, of_rows, has_validation=has_validation)
     for callback in given:
         if isinstance(callback, type) or not hasattr(callback, "on_train_begin") or not hasattr(callback, "set_model"):
             _refuse(callback)
-        monitor = str(getattr(callback, "monitor", None))
-        if not has_further and monitor not in known and is_watching(callback):
-            raise ArgumentError(
-                f"the callback {type(callback).__name__} watches {monitor!r}, which no epoch of this run has.",
-                f"one of {', '.join(known)}.",
-                "give validation_data= or validation_split=."
-                if monitor.startswith("val_") and not has_validation
-                else did_you_mean(monitor, known),
-            )
+        if not has_further:
+            check_watched(callback, known)
     return given
 
 

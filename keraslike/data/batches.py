@@ -5,9 +5,8 @@ through the network one after the other. `TensorBatches` and `FeatureBatches` ar
 with an order of their own; whatever else the user iterates over yields pairs, and `as_batch` makes a batch of each.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from operator import index
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,7 +17,7 @@ from torch import Tensor
 
 from keraslike.data.cutting import WHOLE, Cut, runs
 from keraslike.data.nested import count_rows, leaves, split, take
-from keraslike.data.order import order
+from keraslike.data.order import Order, order, sampled
 from keraslike.errors import DataError
 
 Pair = tuple[Any, Any]
@@ -187,6 +186,8 @@ class OwnBatches:
 
     Attributes:
         cut: how the batches will be cut, for workers that cut and pad ahead.
+        order_of: gives the order of an epoch where there is a seed.
+        on_pass: called before each pass, where another tool would draw a random number; None: nothing is called.
     """
 
     def __init__(
@@ -205,6 +206,8 @@ class OwnBatches:
         self.drop_last = drop_last
         self.cut = WHOLE
         self.epoch = 1
+        self.order_of: Order = order
+        self.on_pass: Callable[[], Any] | None = None
 
     def __len__(self) -> int:
         drawn = self.examples if self.sampler is None else len(self.sampler)
@@ -216,29 +219,14 @@ class OwnBatches:
 
     def places(self) -> Indices:
         """Give the places of the examples in the order of the next pass."""
+        if self.on_pass is not None:
+            self.on_pass()
         if self.sampler is not None:
-            places = self._sampled()
+            places = sampled(self.sampler, self.examples)
         else:
-            places = np.arange(self.examples) if self.seed is None else order(self.examples, self.seed, self.epoch)
+            rows, seed = self.examples, self.seed
+            places = np.arange(rows) if seed is None else self.order_of(rows, seed, self.epoch)
         return places[: len(places) // self.batch_size * self.batch_size] if self.drop_last else places
-
-    def _sampled(self) -> Indices:
-        try:
-            places = np.fromiter((index(place) for place in self.sampler), np.int64)
-        except TypeError as error:
-            raise DataError(
-                f"the sampler gives what is no index: {error}.",
-                f"whole numbers from 0 to {self.examples - 1}, one at a time.",
-                "sampler=WeightedRandomSampler(weights, num_samples=len(x)), for example.",
-            ) from None
-        wrong = places[(places < 0) | (places >= self.examples)]
-        if len(wrong):
-            raise DataError(
-                f"the sampler gave the index {wrong[0]}, and there are {self.examples} rows to train on.",
-                f"indices from 0 to {self.examples - 1}.",
-                "make the sampler for these rows; those that validation_split takes away do not count.",
-            )
-        return places
 
 
 class TensorBatches(OwnBatches):

@@ -70,7 +70,7 @@ class SortedBatches(OwnBatches):
         self.rows_of = rows_of
         self.weights = weights
         self.source = source
-        lengths = _lengths(features)
+        lengths = all_lengths(features)
         if lengths is None:
             self.order = np.arange(len(features))
             self._starts = list(range(0, len(features), self.batch_size))
@@ -100,7 +100,8 @@ def token_budget(device_type: str) -> int:
     return TOKEN_BUDGETS.get(device_type, DEFAULT_BUDGET)
 
 
-def _lengths(features: Sequence[Feature]) -> npt.NDArray[np.int64] | None:
+def all_lengths(features: Sequence[Feature]) -> npt.NDArray[np.int64] | None:
+    """Give the tokens of all features of a data set, shape `(features,)`; None where they have no lengths."""
     is_ragged = isinstance(features, Features) and isinstance(features.columns.get("input_ids"), Ragged)
     if isinstance(features, Features) and is_ragged and "length" not in features.columns:
         return features.lengths()  # without a dict for every feature

@@ -31,6 +31,10 @@ USUAL_BATCH_SIZE = 32
 """The default of `fit`: where it was given, nobody may have meant it."""
 
 
+class OwnLoader(DataLoader[Any]):
+    """A `DataLoader` that was made here of a user's data set: its order is ours, not the user's."""
+
+
 def loading_of(options: Mapping[str, Any]) -> Loading:
     """Put `workers=`, `sampler=` and `dataloader_kwargs=` together.
 

@@ -14,6 +14,7 @@ from keraslike.data.loader import LABEL_NAMES, TransformerCollator
 from keraslike.data.loading import (
     USUAL_BATCH_SIZE,
     Loading,
+    OwnLoader,
     check_beside_loader,
     for_measuring,
     loading_of,
@@ -203,7 +204,7 @@ def refuse_weights(source: Any, weight: Any) -> None:
 
 def _loader(
     dataset: Any, batch_size: int, seed: int | None, loading: Loading, weights: Weights | None = None
-) -> DataLoader[Any]:
+) -> OwnLoader:
     """Make a DataLoader with our order, or the user's, that draws from a generator of its own."""
     arguments: dict[str, Any] = {"batch_size": batch_size, "collate_fn": _Collate()}
     arguments |= {"generator": torch.Generator().manual_seed(seed or 0), **loading}
@@ -215,7 +216,7 @@ def _loader(
     if weights is not None:
         dataset = _Weighed(dataset, weights)
         arguments["collate_fn"] = _CollateWeighed(arguments["collate_fn"])
-    return DataLoader(dataset, **arguments)
+    return OwnLoader(dataset, **arguments)
 
 
 class _Collate:

@@ -1,5 +1,6 @@
 """Splits rows into a training and a validation part: shuffled, stratified, with a seed."""
 
+import random
 from collections import Counter
 from collections.abc import Hashable, Sequence
 from numbers import Real
@@ -76,7 +77,10 @@ def _rows_with_company(rows: int, stratify: Sequence[Hashable] | None) -> Indice
 
 def _choose(free: Indices, wanted: int, seed: int, classes: Indices | None) -> Indices:
     """Give `wanted` of the free rows, from every class its share where that is possible."""
+    before = random.getstate()
     from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
+
+    random.setstate(before)  # scikit-learn 1.9 imports rich, which draws from Python's generator as it is imported
 
     if classes is not None and (classes.max() + 1 > min(wanted, len(free) - wanted)):
         free = np.delete(free, np.unique(classes, return_index=True)[1])

@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import poutyne
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from keraslike.engine.gradients import Learned
 from keraslike.engine.scalars import ScalarSums
@@ -30,6 +30,7 @@ class Bookkeeping(poutyne.Model):
         measured_loss: during a fit, the loss that measures: without the weights of classes.
         takes_inputs: whether a metric asks for the inputs.
         keeps_outputs: whether the outputs of a batch that is cut are kept until its last part.
+        kept_modes: modules that are not in training mode with the network, one after the other: each with its mode.
         scalars: further named values that a loss has given, as sums over the epoch.
     """
 
@@ -37,6 +38,7 @@ class Bookkeeping(poutyne.Model):
     measured_loss: Any = None
     takes_inputs = False
     keeps_outputs = True
+    kept_modes: Sequence[tuple[nn.Module, bool]] = ()
 
     @property
     def has_own_loss(self) -> bool:
@@ -46,6 +48,12 @@ class Bookkeeping(poutyne.Model):
     _are_metrics_ours = False
     scalars: ScalarSums
     _scalars_of_metrics: dict[str, float]
+
+    def set_mode(self, *, training: bool) -> None:
+        """Set training or evaluation mode; in training, what is frozen stays in evaluation mode."""
+        self.network.train(training)
+        for module, mode in self.kept_modes if training else ():
+            module.train(mode)
 
     @property
     def may_name_scalars(self) -> bool:

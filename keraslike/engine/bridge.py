@@ -22,10 +22,11 @@ from keraslike.engine.bookkeeping import Bookkeeping
 from keraslike.engine.device import choose_device, is_on_cpu
 from keraslike.engine.finite import StepGuard, Taken
 from keraslike.engine.gradients import Learned
-from keraslike.engine.loop import Run, train
+from keraslike.engine.loop import train
 from keraslike.engine.measuring import measure
 from keraslike.engine.memory import Undo
 from keraslike.engine.precision import Precision, choose_precision
+from keraslike.engine.run import Run
 from keraslike.engine.savings import checkpoint_gradients, is_wanted
 from keraslike.engine.step import Cutting, Step
 from keraslike.engine.transfer import sender
@@ -175,12 +176,12 @@ class Engine(Bookkeeping):
     def _set_training_mode(self, training: bool) -> Iterator[None]:
         """Set training or evaluation mode and gradients; put the old mode back, after an exception too."""
         before = self.network.training
-        self.network.train(training)
+        self.set_mode(training=training)
         try:
             with torch.set_grad_enabled(training):
                 yield
         finally:
-            self.network.train(before)
+            self.set_mode(training=before)
 
     def preprocess_input(self, x: Any, y: Any = None) -> Any:
         """Give inputs as a tuple of arguments, and targets, as tensors on the device."""
@@ -294,5 +295,6 @@ def mixing_layer(network: nn.Module) -> str | None:
 
 
 def schedules_the_rate(callback: Any) -> bool:
-    """Tell whether a callback of Poutyne's moves the learning rate itself."""
-    return isinstance(callback, (_PyTorchLRSchedulerWrapper, OptimizerPolicy))
+    """Tell whether a callback, Poutyne's or ours, moves the learning rate itself."""
+    kinds = (_PyTorchLRSchedulerWrapper, OptimizerPolicy)
+    return isinstance(callback, kinds) or getattr(callback, "moves_the_rate", False) is True

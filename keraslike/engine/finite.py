@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
-from torch.optim.lr_scheduler import LRScheduler
 
 from keraslike.engine.gradients import Network, Prepared
 from keraslike.engine.memory import Undo, is_out_of_memory
@@ -60,7 +59,7 @@ class StepGuard:
         undo: Undo,
         clip_norm: float | None,
         history: History,
-        schedule: LRScheduler | None,
+        schedule: Any,
         say: Callable[[str], None],
     ) -> None:
         self.optimizer, self.precision, self.undo = model.optimizer, model.precision, undo
@@ -110,10 +109,10 @@ class StepGuard:
             self.undo.put_buffers_back()
             self._skip(step, next((self._name(p) for p in self._learned() if not _is_finite(p.grad)), None))
             return False
-        rate = self._rate()
+        rates = self._rates()
         self._clip(norm)
         self._step()
-        self._go_on(rate)
+        self._go_on(rates)
         return True
 
     def _take_late(self, step: Taken, gradients: list[Tensor]) -> bool:
@@ -135,17 +134,17 @@ class StepGuard:
         self.undo.put_buffers_back(where=is_bad)
         names = [self._name(parameter) for parameter in self._learned()]
         self._pending = (step, before, is_bad, list(zip(names, norms, strict=True)))
-        self._move_rate(before.rates[0])
+        self._move_rate(before.rates)
         before.moved.extend(group["lr"] for group in self.optimizer.param_groups)
         return True
 
     def _before(self) -> "Before":
         schedule = None if self.schedule is None else self.schedule.state_dict()
-        return Before([group["lr"] for group in self.optimizer.param_groups], [], schedule)
+        return Before(self._rates(), [], schedule)
 
     def _take_back(self, before: "Before") -> None:
         """Undo the move of the rate after a step that, as it is known now, was skipped."""
-        self.history.learning_rates.pop()
+        self.history.forget_rates()
         if self.schedule is not None and before.schedule is not None:
             self.schedule.load_state_dict(before.schedule)
             for group, rate, moved in zip(self.optimizer.param_groups, before.rates, before.moved, strict=False):
@@ -180,9 +179,8 @@ class StepGuard:
                 "network; the weights may be changed in part.",
             ) from None
 
-    def _rate(self) -> float:
-        rate: float = self.optimizer.param_groups[0]["lr"]
-        return rate
+    def _rates(self) -> list[float]:
+        return [group["lr"] for group in self.optimizer.param_groups]
 
     def _name(self, parameter: nn.Parameter) -> str:
         return self._names.get(id(parameter), "a parameter of the loss")
@@ -211,14 +209,19 @@ class StepGuard:
             return found + (not all(_is_finite(gradient) for gradient in gradients))
         return found
 
-    def _go_on(self, rate: float) -> None:
+    def _go_on(self, rates: list[float]) -> None:
         self._skipped_in_a_row = 0
-        self._move_rate(rate)
+        self._move_rate(rates)
 
-    def _move_rate(self, rate: float) -> None:
-        self.history.learning_rates.append(rate)
+    def _move_rate(self, rates: list[float]) -> None:
+        self.history.keep_rates(rates)
         if self.schedule is not None:
             self.schedule.step()
+
+    def end_epoch(self) -> None:
+        """Move the rate of a schedule that is stepped per epoch."""
+        if self.schedule is not None and hasattr(self.schedule, "end_epoch"):
+            self.schedule.end_epoch()
 
     def _skip(self, step: Taken, parameter: str | None) -> None:
         losses = [float(loss) for loss in step.losses]

@@ -129,7 +129,6 @@ class PaddingFree:
         self.sent: list[int] = []
         self._layout: Layout | None = None
         self._shape = (0, 0)
-        self._implementation = self.config._attn_implementation  # noqa: SLF001  # transformers has no other word for it
         _register()
 
     @classmethod
@@ -137,7 +136,7 @@ class PaddingFree:
         """Give it for the body within a network; None where the layers must see the padding.
 
         That is so with bodies that are not listed, with outputs per token as wide as a vocabulary (which the head
-        would compute for the padding too), where activations are recomputed, and where somebody hooks into the layers.
+        would compute for the padding too), and where somebody hooks into the layers.
         """
         bodies = [module for module in network.modules() if _is_body(module)]
         if len(bodies) != 1 or _has_vocabulary(network):
@@ -147,8 +146,10 @@ class PaddingFree:
 
     @contextmanager
     def in_force(self) -> Iterator[None]:
-        """Let the layers see no padding in what is sent through inside; backward may come later."""
+        """Let the layers see no padding in what is sent through inside, and in the backward inside."""
         self.sent = []
+        before = self.config._attn_implementation  # noqa: SLF001  # transformers has no other word for it
+        self.config._attn_implementation = ATTENTION  # noqa: SLF001  # as above
         hooks = [
             self.body.register_forward_pre_hook(self._enter_body, with_kwargs=True),
             self.encoder.register_forward_pre_hook(self._enter_layers, with_kwargs=True),
@@ -160,7 +161,8 @@ class PaddingFree:
         finally:
             for hook in hooks:
                 hook.remove()
-            self._leave_body()
+            self.config._attn_implementation = before  # noqa: SLF001  # as above
+            self._layout = None
 
     def count(self, parts: Sequence[Part]) -> None:
         """Write down what the layers were given, where each part went through the body once."""
@@ -180,7 +182,6 @@ class PaddingFree:
         if is_worth_it:
             self._shape = (mask.shape[0], width)
             self._layout = lay_out(lengths.tolist(), width, GROUP_PRICE / self.config.hidden_size)
-            self.config._attn_implementation = ATTENTION  # noqa: SLF001  # as above; it makes no mask for this name
 
     def _enter_layers(self, encoder: nn.Module, args: Any, inputs: dict[str, Any]) -> Any:
         if self._layout is None:
@@ -199,29 +200,24 @@ class PaddingFree:
         return outputs
 
     def _leave_body(self, *_: Any) -> None:
-        if self._layout is not None:
-            self._layout = None
-            self.config._attn_implementation = self._implementation  # noqa: SLF001  # as above
+        self._layout = None
 
 
 def _is_body(module: Any) -> bool:
     config: Any = getattr(module, "config", None)
     name = ENCODERS.get(getattr(config, "model_type", None) or "")
-    if name is None or not isinstance(getattr(module, name, None), nn.Module) or not hasattr(module, "embeddings"):
+    encoder = None if name is None else getattr(module, name, None)
+    if not isinstance(encoder, nn.Module) or not hasattr(module, "embeddings"):
         return False
     is_plain = not (getattr(config, "is_decoder", False) or getattr(config, "chunk_size_feed_forward", 0))
     is_plain &= not (config.output_hidden_states or config.output_attentions)
     is_plain &= config._attn_implementation == "sdpa"  # noqa: SLF001  # as above
-    return is_plain and not any(_is_hooked(part) or _is_recomputed(part) for part in module.modules())
+    return is_plain and not any(map(_is_hooked, encoder.modules()))
 
 
 def _is_hooked(module: nn.Module) -> bool:
     """Tell whether somebody looks at what goes in or out, who expects a padded batch."""
     return bool(module._forward_hooks or module._forward_pre_hooks or module._backward_hooks)  # noqa: SLF001  # torch's
-
-
-def _is_recomputed(module: nn.Module) -> bool:
-    return bool(getattr(module, "gradient_checkpointing", False))
 
 
 def _has_vocabulary(network: nn.Module) -> bool:
@@ -230,38 +226,47 @@ def _has_vocabulary(network: nn.Module) -> bool:
 
 
 def _register() -> None:
-    from transformers import AttentionInterface
+    from transformers import AttentionInterface, AttentionMaskInterface
+    from transformers.masking_utils import sdpa_mask
 
     AttentionInterface.register(ATTENTION, attend)
+    AttentionMaskInterface.register(ATTENTION, sdpa_mask)
 
 
 def attend(
-    _layer: nn.Module,
+    layer: nn.Module,
     query: Tensor,
     key: Tensor,
     value: Tensor,
-    _mask: Tensor | None,
+    mask: Tensor | None,
     *,
-    layout: Layout,
+    layout: Layout | None = None,
     dropout: float = 0.0,
     scaling: float | None = None,
-    **_: Any,
+    **further: Any,
 ) -> tuple[Tensor, None]:
     """Let each token attend to those of its own text, as an attention of transformers.
 
     Args:
-        _layer: the layer, which is of no interest.
+        layer: the layer.
         query: shape `(1, heads, tokens, width)`, as key and value.
         key: see query.
         value: see query.
-        _mask: None; the layout says it.
-        layout: where the texts are.
+        mask: where there are tokens, for a batch that goes through as it is.
+        layout: where the texts are; None: the batch goes through as it is, with transformers' own attention.
         dropout: the share of weights that are dropped.
         scaling: what the products are multiplied by; None: one over the square root of the width.
+        further: for transformers' own attention.
 
     Returns:
         Shape `(1, tokens, heads, width)`, and None in the place of the weights.
     """
+    if layout is None:
+        from transformers.integrations.sdpa_attention import sdpa_attention_forward
+
+        known: dict[str, Any] = {"dropout": dropout, "scaling": scaling, **further}
+        output, _ = sdpa_attention_forward(layer, query, key, value, mask, **known)
+        return output, None
     heads, width = query.shape[1], query.shape[3]
     outputs = []
     for group in layout.groups:

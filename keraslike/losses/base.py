@@ -124,6 +124,21 @@ class Loss(Sums, ABC):
             "leave class_weight out, or weigh examples: fit(..., sample_weight=...).",
         )
 
+    def with_label_smoothing(self, label_smoothing: float) -> Self:
+        """Give a copy that spreads a share of each target evenly over all classes, in place of the share that it has.
+
+        Args:
+            label_smoothing: the share, 0 to 1.
+
+        Raises:
+            ArgumentError: this loss has no classes of which one is right.
+        """
+        raise ArgumentError(
+            f"label_smoothing was given, but {type(self).__name__} does not smooth.",
+            "a loss of one right class among several, such as 'cross_entropy'.",
+            "leave label_smoothing out.",
+        )
+
     def forward(self, outputs: Any, targets: Any) -> Tensor:
         """Give the batch's mean (its total, 0, where nothing counts) and add it to the epoch's sums.
 

@@ -1,5 +1,6 @@
 """`CrossEntropy`: one right class among several, given as its index or as a distribution over the classes."""
 
+from copy import deepcopy
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -90,6 +91,13 @@ class CrossEntropy(TorchLoss):
     def with_class_weight(self, weights: Tensor) -> Self:
         """Give a copy that weighs the classes; as in `Loss.with_class_weight`."""
         return self._weighed("weight", weights)
+
+    def with_label_smoothing(self, label_smoothing: float) -> Self:
+        """Give a copy that smooths; as in `Loss.with_label_smoothing`."""
+        copy = deepcopy(self)
+        copy.label_smoothing = label_smoothing
+        copy.reset()
+        return copy
 
     def extra_repr(self) -> str:
         """Show what differs from torch's defaults."""

@@ -3,6 +3,10 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
+import torch
+
+from keraslike.recipes.draws import Draws
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -15,6 +19,9 @@ class Recipe:
         warmup: optimizer steps (int), or share of them (float, rounded up), until the rate is at its highest.
         clip_norm: the largest total norm of the gradients; None does not clip.
         epochs: how often the data are seen.
+        batch_size: examples per optimizer step.
+        optimizer: what "auto" means.
+        draws: the order of data and the stray draws of another tool; None: nobody but the network draws.
     """
 
     learning_rate: float
@@ -23,6 +30,9 @@ class Recipe:
     warmup: int | float
     clip_norm: float | None
     epochs: int
+    batch_size: int = 32
+    optimizer: type[torch.optim.Optimizer] = torch.optim.AdamW
+    draws: Draws | None = None
 
 
 FINE_TUNING = Recipe(5e-5, 0.01, "linear", 0.1, 1.0, 3)

@@ -260,12 +260,16 @@ class GlueTask(TextClassification):
         """What GLUE reports: accuracy, and F1 of the positive class, Matthews, or Pearson and Spearman."""
         from sklearn.metrics import f1_score, matthews_corrcoef
 
-        positive = None if self.about.positive is None else self.known_labels.names.index(self.about.positive)
         own = {
-            "f1": ("f1", partial(f1_score, pos_label=positive, zero_division=0.0)),
+            "f1": ("f1", partial(f1_score, pos_label=self.positive, zero_division=0.0)),
             "matthews": ("matthews", matthews_corrcoef),
         }
         return [own.get(name, name) for name in self.about.metrics]
+
+    @property
+    def positive(self) -> int:
+        """The place of the class whose F1 GLUE reports; else the second of two."""
+        return 1 if self.about.positive is None else self.known_labels.names.index(self.about.positive)
 
     def fits_head(self, config: Any) -> bool:
         """Tell whether a head answers with these labels, however it writes them; its order of them becomes ours."""
@@ -277,17 +281,14 @@ class GlueTask(TextClassification):
         return super().fits_head(config)
 
     def state(self) -> dict[str, Any]:
-        """Give the part, the labels in the order of the outputs, and the length that texts are cut at."""
-        labels = None if self.labels is None else self.labels.to_json()
-        return {"part": self.part, "labels": labels, "max_length": self.max_length}
+        """Give the part, and of what was learned all that it does not tell."""
+        known = super().state()
+        return {"part": self.part, **{name: known[name] for name in ("labels", "max_length", "threshold")}}
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Self:
         """Make the task again from what `state` gave."""
-        task = cls(state["part"])
-        task.labels = None if state["labels"] is None else Labels.from_json(state["labels"])
-        task.max_length = state["max_length"]
-        return task
+        return cls(state["part"]).with_learned(state)
 
 
 def _is_x_and_y(x: Any) -> bool:

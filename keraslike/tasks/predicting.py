@@ -29,6 +29,7 @@ from keraslike.tasks.base import Task
 from keraslike.tasks.feed import Feed
 from keraslike.tasks.keeping import RowKeeper, check_answers
 from keraslike.tasks.loaders import LoaderBatches, Remembering, is_loader
+from keraslike.tasks.thresholds import at_threshold
 
 if TYPE_CHECKING:
     from keraslike.tasks.blueprint import Blueprint
@@ -109,11 +110,13 @@ class PredictingVerbs(TrainingVerbs):
             return given[0]
         return np.stack(given) if len({value.shape for value in given}) == 1 else given
 
-    def _predict_rows(self, x: Any, batch_size: int | None, verbose: Any) -> Any:
+    def _predict_rows(self, x: Any, batch_size: int | None, verbose: Any, threshold: Any = None) -> Any:
         """Give one result per row; for one text, the result itself."""
         task = self._required_task()
-        outputs, features, is_one = self._outputs(x, batch_size, verbose)
-        results = _read_off(task, task.decode, outputs, features)
+        self._required_blueprint().require()
+        with at_threshold(task, threshold):
+            outputs, features, is_one = self._outputs(x, batch_size, verbose)
+            results = _read_off(task, task.decode, outputs, features)
         if is_one:
             return results[0].item() if hasattr(results[0], "item") and results[0].ndim == 0 else results[0]
         return task.answers(results)

@@ -7,19 +7,22 @@ from typing import Any, Never, Self
 from keraslike.calling import did_you_mean, parameters_of
 from keraslike.checkpoint import given_again, manifest_of, read_manifest, write_directory
 from keraslike.errors import ArgumentError
-from keraslike.tasks.measuring import MeasuringVerbs
+from keraslike.recipes.merging import merged, save_adapter
 from keraslike.tasks.naming import task_from_state
 from keraslike.tasks.network import is_pretrained
+from keraslike.tasks.tuning import TuningVerbs
 
 
-class SavingVerbs(MeasuringVerbs):
+class SavingVerbs(TuningVerbs):
     """Saves and loads a model with a task."""
 
     def save(self, directory: str | os.PathLike[str], *, overwrite: bool = False) -> None:
         """Write weights (safetensors), configuration with the user's labels, tokenizer, and `keraslike.json`.
 
         The directory is read by `keraslike.load(directory)`, by transformers' `from_pretrained` and `pipeline`, and by
-        people. It is written beside its place and moved there when it is complete.
+        people. It is written beside its place and moved there when it is complete. Of a model with LoRA the weights
+        hold both, merged; the matrices and the head lie in `adapter/` too, as peft reads them. The model learns on as
+        it was.
 
         Args:
             directory: where; it must not exist, or be empty.
@@ -38,7 +41,13 @@ class SavingVerbs(MeasuringVerbs):
             )
         task.describe(network)
         manifest = manifest_of(task, self._required_feed().state(), self._given, self.micro_batch_limit)
-        write_directory(directory, manifest, lambda draft: task.save(draft, network), overwrite=overwrite)
+
+        def write(draft: str) -> None:
+            with merged(network):
+                task.save(draft, network)
+            save_adapter(network, draft)
+
+        write_directory(directory, manifest, write, overwrite=overwrite)
 
     @classmethod
     def from_pretrained(cls, name: Any = None, *_: Any, **__: Any) -> Never:
@@ -66,6 +75,7 @@ class SavingVerbs(MeasuringVerbs):
         prepare: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
         device: Any = "auto",
         precision: Any = None,
+        lora: Any = None,
         **misspelt: Any,
     ) -> Self:
         """Read a model that `save` wrote.
@@ -80,6 +90,7 @@ class SavingVerbs(MeasuringVerbs):
             prepare: the function that maps rows, where `fit` was given one.
             device: as in `Model`.
             precision: as in `Model`; None: the saved model's.
+            lora: as in `Model`, for new matrices beside the saved weights, into which those of before were merged.
             misspelt: what there is not, for the error that says so.
 
         Returns:
@@ -101,6 +112,8 @@ class SavingVerbs(MeasuringVerbs):
         make: Any = cls
         if precision is not None:
             again["precision"] = precision
+        if lora is not None:
+            again["lora"] = lora
         model: Self = make(os.fspath(directory), task=made, device=device, **again)
         model._restore(manifest["reading"], prepare)
         model.micro_batch_limit = manifest.get("micro_batch_limit")

@@ -15,8 +15,9 @@ from keraslike.data.targets import is_multi_hot, kind_of_targets
 from keraslike.errors import ArgumentError, LabelError
 from keraslike.losses import BinaryCrossEntropy, CrossEntropy, MeanSquaredError
 from keraslike.losses.base import Loss
-from keraslike.metrics.reading import classes
+from keraslike.metrics.reading import classes, probabilities
 from keraslike.tasks.labelled import MULTI, REGRESSION, SINGLE, LabelledTask
+from keraslike.tasks.thresholds import Threshold
 
 CHUNK = 1_000
 """Rows that go to the tokenizer at once; what it holds in memory is bounded by it."""
@@ -58,6 +59,7 @@ class TextClassification(LabelledTask):
         super().__init__(problem_type, labels, targets)
         self._is_told = problem_type is not None
         self.is_multi_hot = False
+        self.threshold: Threshold | None = None
         self._cut = (0, 0)
 
     # What the data tell
@@ -195,27 +197,45 @@ class TextClassification(LabelledTask):
         """Give the user's own labels, one per text, or a list of them; numbers for a regression."""
         if self._problem_type == REGRESSION:
             return list(outputs[:, 0].numpy() if outputs.shape[-1] == 1 else outputs.numpy())
-        given = classes(outputs, self._problem_type or SINGLE).numpy()
+        given = self._given(outputs)
         if self.is_multi_hot and self.known_labels == Labels(range(len(self.known_labels))):
             return [[int(value) for value in row] for row in given]
         if self._problem_type == MULTI:
             return [self.known_labels.decode(np.flatnonzero(row)) for row in given]
         return self.known_labels.decode(given)
 
+    def _given(self, outputs: Tensor) -> Any:
+        """Give class indices, or zeros and ones, by the threshold where there is one."""
+        kind = self._problem_type or SINGLE
+        if self.threshold is None:
+            return classes(outputs, kind).numpy()
+        return self.threshold.given(probabilities(outputs, kind).double().numpy())
+
+    @property
+    def positive(self) -> int:
+        """The place of the one of two classes that a threshold is about: the second."""
+        return 1
+
     def answers(self, results: list[Any]) -> Any:
         """Give labels as a list, the numbers of a regression as an array `(rows,)` or `(rows, targets)`."""
         return np.asarray(results) if self._problem_type == REGRESSION else results
 
     def state(self) -> dict[str, Any]:
-        """Give problem type, labels, number of targets, and whether the targets were rows of 0 and 1."""
+        """Give problem type, labels, number of targets, whether the targets were rows of 0 and 1, and the threshold."""
         labels = None if self.labels is None else self.labels.to_json()
         known = {"problem_type": self._problem_type, "labels": labels, "targets": self.targets}
-        return {**known, "max_length": self.max_length, "is_multi_hot": self.is_multi_hot}
+        threshold = None if self.threshold is None else self.threshold.to_json()
+        return {**known, "max_length": self.max_length, "is_multi_hot": self.is_multi_hot, "threshold": threshold}
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Self:
         """Make the task again from what `state` gave."""
         task = cls(state["problem_type"], None, state["targets"])
-        task.is_multi_hot, task.max_length = state["is_multi_hot"], state["max_length"]
-        task.labels = None if state["labels"] is None else Labels.from_json(state["labels"])
-        return task
+        task.is_multi_hot = state["is_multi_hot"]
+        return task.with_learned(state)
+
+    def with_learned(self, state: Mapping[str, Any]) -> Self:
+        """Take up labels, the length that texts are cut at, and the threshold from a state; give the task itself."""
+        self.labels = None if state["labels"] is None else Labels.from_json(state["labels"])
+        self.max_length, self.threshold = state["max_length"], Threshold.from_json(state.get("threshold"))
+        return self

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from torch import nn
 
+from keraslike.callbacks.anneal_on_plateau import annealing_of
 from keraslike.data.loading import USUAL_BATCH_SIZE, check_beside_loader, loading_of, refuse_loading
 from keraslike.data.plain import refuse_weights
 from keraslike.data.rows import Rows
@@ -16,7 +17,9 @@ from keraslike.data.weights import Weights, as_weights
 from keraslike.engine.device import check_device, described
 from keraslike.engine.display import say
 from keraslike.engine.random_state import draw_seed
+from keraslike.engine.watching import check_watched, names_of
 from keraslike.errors import ArgumentError
+from keraslike.recipes.schedule import check_schedule, is_plateau
 from keraslike.tasks.base import Task
 from keraslike.tasks.feed import rows_for_fit
 from keraslike.tasks.loaders import LoaderBatches, StreamBatches, is_loader, rows_of_loader
@@ -56,6 +59,7 @@ class TaskVerbs(PredictingVerbs):
     ) -> tuple[Any, Any]:
         """Read and encode the data of `fit`, with the network built on the way."""
         feed = self._required_feed()
+        check_schedule(options.get("schedule"), is_built="network" in vars(self))
         _check_class_weight(self._required_task(), options.get("class_weight"))
         with self._unchanged_by_errors():
             feed.choose(options.get("text"), options.get("target"), options.get("prepare"))
@@ -141,6 +145,16 @@ class TaskVerbs(PredictingVerbs):
         if self.task is None or not shown or type(self.task).remark is Task.remark:
             return []
         return [Remarks(self.task.remark, lambda line: say(shown, [line]))]
+
+    def _annealing(self, schedule: Any, valid_batches: Any) -> list[Any]:
+        """Give the callback that cuts the rate on a plateau, where the schedule is that."""
+        if not is_plateau(schedule):
+            return []
+        callback = annealing_of(schedule)
+        if not self.may_name_scalars:
+            of_rows = [metric.name for metric in self.row_metrics]
+            check_watched(callback, names_of(self.metrics_names, of_rows, has_validation=valid_batches is not None))
+        return [callback]
 
     def _place(self) -> str:
         """Say where, and in which numbers, where these are not the usual ones."""

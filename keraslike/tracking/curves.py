@@ -73,15 +73,29 @@ def draw_figure(epochs: Sequence[int], series: Sequence[Series]) -> "Figure":
         MissingDependencyError: matplotlib is not installed.
         DataError: there is nothing to draw.
     """
+    names = list(dict.fromkeys(one.name.removeprefix("val_") for one in series))
+    figure = _picture(4.0 * len(names))
+    if not names:
+        raise DataError("The history has no epochs to plot.", "at least one epoch.", "call fit first.")
+    for panel, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
+        for one in series:
+            if one.name.removeprefix("val_") == name:
+                panel.plot(epochs, one.values, marker=".", label=one.name)
+        panel.set_xlabel("epoch")
+        panel.set_ylabel(name)
+        panel.xaxis.get_major_locator().set_params(integer=True)
+        panel.legend()
+    return figure
+
+
+def _picture(width: float) -> "Figure":
+    """Give an empty figure, so many inches wide."""
     try:
         from matplotlib.figure import Figure
     except ImportError:
         raise MissingDependencyError(
             "history.plot needs matplotlib, which is not installed.", do='pip install "keraslike[plot]"'
         ) from None
-    names = list(dict.fromkeys(one.name.removeprefix("val_") for one in series))
-    if not names:
-        raise DataError("The history has no epochs to plot.", "at least one epoch.", "call fit first.")
 
     class Picture(Figure):
         """A figure without pyplot: no window, nothing to close, and a notebook shows it all the same."""
@@ -91,15 +105,48 @@ def draw_figure(epochs: Sequence[int], series: Sequence[Series]) -> "Figure":
             self.savefig(buffer, format="png")
             return buffer.getvalue()
 
-    figure = Picture(figsize=(4 * len(names), 3), layout="constrained")
-    for panel, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
-        for one in series:
-            if one.name.removeprefix("val_") == name:
-                panel.plot(epochs, one.values, marker=".", label=one.name)
-        panel.set_xlabel("epoch")
-        panel.set_ylabel(name)
-        panel.xaxis.get_major_locator().set_params(integer=True)
-        panel.legend()
+    return Picture(figsize=(max(width, 4.0), 3), layout="constrained")
+
+
+def rate_series(rates: Sequence[float], group_rates: Sequence[Sequence[float]] = ()) -> list[Series]:
+    """Give the rates of the parameter groups by name; groups that always have the same rates are one.
+
+    Args:
+        rates: those of the first group, one per optimizer step.
+        group_rates: as in `History`.
+
+    Example:
+        >>> rate_series([0.1, 0.2], [[], [0.2, 0.4]])
+        [Series(name='group 1', values=[0.1, 0.2]), Series(name='group 2', values=[0.1, 0.4])]
+    """
+    courses: dict[tuple[float, ...], str] = {tuple(rates): "group 1"} if rates else {}
+    for place in range(1, max(map(len, group_rates), default=0)):
+        course = list(rates)
+        for step, of_groups in enumerate(group_rates):
+            if of_groups:
+                course[step] = of_groups[place] if place < len(of_groups) else math.nan
+        courses.setdefault(tuple(course), f"group {place + 1}")
+    return [Series(name, list(course)) for course, name in courses.items()]
+
+
+def draw_rates(series: Sequence[Series]) -> "Figure":
+    """Give a matplotlib figure of rates over the optimizer steps.
+
+    Raises:
+        MissingDependencyError: matplotlib is not installed.
+        DataError: there is nothing to draw.
+    """
+    figure = _picture(6.0)
+    if not series:
+        raise DataError("The history has no learning rates to plot.", "at least one optimizer step.", "call fit first.")
+    panel = figure.subplots()
+    for one in series:
+        panel.plot(range(1, len(one.values) + 1), one.values, label=one.name)
+    panel.set_xlabel("optimizer step")
+    panel.set_ylabel("learning rate")
+    panel.locator_params(axis="x", integer=True)
+    if len(series) > 1:
+        panel.legend(ncols=-(-len(series) // 12))
     return figure
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, SupportsIndex, overload
 
-from keraslike.tracking.curves import Series, draw_figure, save_figure, text_curve
+from keraslike.tracking.curves import Series, draw_figure, draw_rates, rate_series, save_figure, text_curve
 from keraslike.tracking.figures import figures_of, number
 from keraslike.tracking.logs import plain
 from keraslike.tracking.table import text_table
@@ -28,8 +28,11 @@ class History(list[Row]):
         rows: one dict per epoch, with `epoch` (from 1), `time` (seconds), `loss`, metrics, `val_loss`, `val_...`.
         seed: the seed that makes the run again.
         learning_rates: the rate of the first parameter group, one per optimizer step.
+        group_rates: the rates of all parameter groups, a list per optimizer step; empty where they are all the same.
         stop_reason: why the run ended before its last epoch; None if it did not.
-        validations: dicts like the rows for validations inside an epoch.
+        validations: one dict per validation where there are some inside the epochs: `epoch`, `update` (optimizer steps
+            of the run so far), `val_loss`, `val_...`.
+        best: the validation that early stopping found best, such a dict too; None where nobody looked.
         skipped: one dict per optimizer step that was left out because a loss or a gradient was not finite: `epoch`,
             `batch`, `rows` (numbers of the user's rows, or None), `loss`, `parameter` (the first one, or None).
         tokens_real: tokens that went through the network in training, padding not counted; 0 where there are none.
@@ -49,8 +52,10 @@ class History(list[Row]):
         *,
         seed: int | None = None,
         learning_rates: Iterable[float] = (),
+        group_rates: Iterable[Iterable[float]] = (),
         stop_reason: str | None = None,
         validations: Iterable[Mapping[str, Any]] = (),
+        best: Mapping[str, Any] | None = None,
         skipped: Iterable[Mapping[str, Any]] = (),
         tokens_real: int = 0,
         tokens_sent: int = 0,
@@ -58,8 +63,10 @@ class History(list[Row]):
         super().__init__(dict(row) for row in rows)
         self.seed = seed
         self.learning_rates = list(learning_rates)
+        self.group_rates = [list(rates) for rates in group_rates]
         self.stop_reason = stop_reason
         self.validations = [dict(row) for row in validations]
+        self.best = None if best is None else dict(best)
         self.skipped = [dict(step) for step in skipped]
         self.tokens_real = tokens_real
         self.tokens_sent = tokens_sent
@@ -78,6 +85,24 @@ class History(list[Row]):
             0.25
         """
         return 1 - self.tokens_real / self.tokens_sent if self.tokens_sent else 0.0
+
+    def keep_rates(self, rates: list[float]) -> None:
+        """Keep the rates of the parameter groups at an optimizer step.
+
+        Example:
+            >>> history = History()
+            >>> history.keep_rates([0.1, 0.1])
+            >>> history.keep_rates([0.1, 0.2])
+            >>> history.learning_rates, history.group_rates
+            ([0.1, 0.1], [[], [0.1, 0.2]])
+        """
+        self.learning_rates.append(rates[0])
+        self.group_rates.append([] if all(rate == rates[0] for rate in rates) else list(rates))
+
+    def forget_rates(self) -> None:
+        """Take the last optimizer step out again."""
+        self.learning_rates.pop()
+        self.group_rates.pop()
 
     def count_tokens(self, parts: Iterable["Part"]) -> None:
         """Add the tokens of the parts of a batch."""
@@ -115,6 +140,25 @@ class History(list[Row]):
             save_figure(figure, Path(path))
         return figure
 
+    def plot_learning_rates(self, path: str | Path | None = None) -> "Figure":
+        """Draw the learning rate over the optimizer steps; a line for each parameter group that has its own.
+
+        Args:
+            path: as in `plot`.
+
+        Returns:
+            The figure, which a notebook shows by itself.
+
+        Raises:
+            MissingDependencyError: matplotlib is not installed.
+            ArgumentError: there is no format with this ending.
+            DataError: no step was taken yet.
+        """
+        figure = draw_rates(rate_series(self.learning_rates, self.group_rates))
+        if path is not None:
+            save_figure(figure, Path(path))
+        return figure
+
     def to_pandas(self) -> "pd.DataFrame":
         """Give a table with a row per epoch and a column per name.
 
@@ -137,8 +181,10 @@ class History(list[Row]):
             "rows": [{name: plain(value) for name, value in row.items()} for row in self],
             "seed": self.seed,
             "learning_rates": list(self.learning_rates),
+            "group_rates": [list(rates) for rates in self.group_rates],
             "stop_reason": self.stop_reason,
             "validations": [{name: plain(value) for name, value in row.items()} for row in self.validations],
+            "best": None if self.best is None else {name: plain(value) for name, value in self.best.items()},
             "skipped": [dict(step) for step in self.skipped],
             "tokens_real": self.tokens_real,
             "tokens_sent": self.tokens_sent,
@@ -163,8 +209,10 @@ class History(list[Row]):
         if isinstance(other, History):
             self.seed = other.seed if self.seed is None else self.seed
             self.learning_rates += other.learning_rates
+            self.group_rates += other.group_rates
             self.stop_reason = other.stop_reason
             self.validations += other.validations
+            self.best = self.best if other.best is None else other.best
             self.skipped += other.skipped
             self.tokens_real += other.tokens_real
             self.tokens_sent += other.tokens_sent
@@ -204,8 +252,10 @@ class History(list[Row]):
         return {
             "seed": self.seed,
             "learning_rates": self.learning_rates,
+            "group_rates": self.group_rates,
             "stop_reason": self.stop_reason,
             "validations": self.validations,
+            "best": self.best,
             "skipped": self.skipped,
             "tokens_real": self.tokens_real,
             "tokens_sent": self.tokens_sent,

@@ -85,7 +85,7 @@ def labels_of(kind: str) -> list[Any]:
 
 def fitted(directory: str, *data: Any, **options: Any) -> Model:
     model = Model(directory, task="text-classification", device="cpu")
-    model.fit(*data, epochs=3, seed=3, learning_rate=3e-2, verbose=0, **options)
+    model.fit(*data, epochs=6, seed=3, learning_rate=3e-2, verbose=0, **options)
     return model
 
 

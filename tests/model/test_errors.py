@@ -105,7 +105,7 @@ def test_misspelt_argument_of_predict(model: Model):
     assert error.do == "did you mean 'batch_size'?"
 
 
-@pytest.mark.parametrize("name", ["early_stop", "checkpoint", "resume", "layer_decay"])
+@pytest.mark.parametrize("name", ["checkpoint", "resume"])
 def test_arguments_that_do_not_work_yet(name: str, model: Model):
     """What does not exist yet is not accepted in silence."""
     error = refusal(ArgumentError, lambda: model.fit(TEXTS, SENTIMENTS, **{name: True}))

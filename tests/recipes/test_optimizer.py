@@ -9,7 +9,7 @@ from keraslike import Model, Task
 from keraslike.errors import ArgumentError
 from keraslike.recipes import FINE_TUNING, PLAIN, make_optimizer, rate_put_back, set_rate_and_decay
 from keraslike.recipes.defaults import default_recipe
-from keraslike.recipes.optimizer import parameter_groups
+from keraslike.recipes.optimizer import parameter_groups, take_in
 
 
 def names_by_decay(network, optimizer):
@@ -53,6 +53,68 @@ def test_frozen_parameters_are_left_out():
     groups = parameter_groups(network, 0.1)
 
     assert [(group["params"], group["weight_decay"]) for group in groups] == [([network[1].weight], 0.1)]
+
+
+@pytest.mark.parametrize("name", ["auto", "sgd", {"optim": "sgd", "weight_decay": 0.1}])
+def test_frozen_parameters_come_in_when_they_learn(name):
+    """What was frozen when the optimizer was made, and learns later, comes into the group of its kind."""
+    network = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    network[0].requires_grad_(False)
+    optimizer = make_optimizer(name, network, PLAIN)
+    network[0].requires_grad_(True)
+
+    take_in(optimizer, network)
+    take_in(optimizer, network)
+
+    whole = make_optimizer(name, network, PLAIN)
+    assert [{id(p) for p in g["params"]} for g in optimizer.param_groups] == [
+        {id(p) for p in g["params"]} for g in whole.param_groups
+    ]
+
+
+def test_frozen_matrices_come_in_when_they_learn():
+    """Where no group of their kind is there, they make one of their own, with the recipe's decay."""
+    network = nn.Linear(2, 2)
+    network.weight.requires_grad_(False)
+    optimizer = make_optimizer("auto", network, PLAIN)
+    network.weight.requires_grad_(True)
+
+    take_in(optimizer, network)
+
+    options = [{key: value for key, value in g.items() if key != "params"} for g in optimizer.param_groups]
+    assert [(g["params"], g["weight_decay"]) for g in optimizer.param_groups] == [
+        ([network.bias], 0.0),
+        ([network.weight], 0.01),
+    ]
+    assert options[0] == {**options[1], "weight_decay": 0.0}
+    optimizer.state_dict()
+
+
+def test_object_takes_nothing_in():
+    """An optimizer object holds what the user has given it."""
+    network = nn.Linear(2, 2)
+    optimizer = torch.optim.SGD([network.bias], lr=0.1)
+
+    take_in(optimizer, network)
+
+    assert optimizer.param_groups[0]["params"] == [network.bias]
+
+
+def test_fit_after_unfreezing_by_hand():
+    """A layer that the user had frozen at first learns in a fit after requires_grad_(True)."""
+    network = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 1))
+    network[0].requires_grad_(False)
+    model = Model(network, "sgd", "mse", device="cpu")
+    x, y = torch.ones(4, 2), torch.ones(4, 1)
+    before = network[0].weight.detach().clone()
+
+    model.fit(x, y, verbose=0)
+    between = network[0].weight.detach().clone()
+    network[0].requires_grad_(True)
+    model.fit(x, y, verbose=0)
+
+    assert torch.equal(between, before)
+    assert not torch.equal(network[0].weight, before)
 
 
 KINDS = {
@@ -151,6 +213,41 @@ def test_dict():
     assert given == {"optim": "sgd", "lr": 0.1, "momentum": 0.9}
 
 
+def test_every_optimizer_of_torch():
+    """The name of each of torch's optimizers gives it; one that refuses biases says so in words."""
+    network = nn.Linear(2, 2)
+    kinds = [kind for kind in vars(torch.optim).values() if isinstance(kind, type) and kind.__name__ != "Optimizer"]
+    refused = []
+
+    for kind in kinds:
+        try:
+            assert type(make_optimizer(kind.__name__, network, PLAIN)) is kind
+        except ArgumentError as error:
+            refused.append(error.what)
+
+    (said,) = refused
+    assert said.startswith("Muon cannot be made for this network: Muon only supports 2D parameters")
+    assert type(make_optimizer("muon", nn.Linear(2, 2, bias=False), PLAIN)) is torch.optim.Muon
+
+
+def test_argument_out_of_range():
+    """What torch itself refuses is told in words."""
+    with pytest.raises(ArgumentError, match="SGD cannot be made for this network: Invalid learning rate: -1"):
+        make_optimizer({"optim": "sgd", "lr": -1.0}, nn.Linear(2, 2), PLAIN)
+
+
+def test_decay_in_a_dict():
+    """A dict with a weight_decay leaves biases and norms out; without one, all is as torch has it."""
+    network = nn.Sequential(nn.Linear(2, 2), nn.LayerNorm(2))
+
+    decaying, others = names_by_decay(network, make_optimizer({"optim": "sgd", "weight_decay": 0.1}, network, PLAIN))
+    plain = make_optimizer("adamw", network, PLAIN)
+
+    assert decaying == {"0.weight"}
+    assert others == {"0.bias", "1.weight", "1.bias"}
+    assert [(len(g["params"]), g["weight_decay"]) for g in plain.param_groups] == [(4, 0.01)]
+
+
 def test_objects_and_none_are_given_back():
     """An optimizer object is used as it is; None is a model that is never trained."""
     network = nn.Linear(2, 2)
@@ -210,6 +307,97 @@ def test_rate_and_decay_of_a_run():
 
     assert [(g["lr"], g["weight_decay"]) for g in optimizer.param_groups] == [(0.5, 0.2), (0.5, 0.0)]
     assert len(optimizer.state) == 2
+
+
+@pytest.mark.parametrize("name", ["sgd", "adamw", "auto", {"optim": "sgd", "weight_decay": 0.5}])
+def test_decay_of_a_run_with_any_name(name):
+    """weight_decay leaves biases and norms out with an optimizer by name, too, and may come back after a 0."""
+    network = nn.Sequential(nn.Linear(2, 2), nn.LayerNorm(2))
+    optimizer = make_optimizer(name, network, PLAIN)
+    network(torch.ones(1, 2)).sum().backward()
+    optimizer.step()
+    moments = len(optimizer.state)
+
+    set_rate_and_decay(optimizer, None, 0.0)
+    set_rate_and_decay(optimizer, None, 0.2)
+
+    decaying, others = names_by_decay(network, optimizer)
+    assert decaying == {"0.weight"}
+    assert others == {"0.bias", "1.weight", "1.bias"}
+    assert {g["weight_decay"] for g in optimizer.param_groups} == {0.2, 0.0}
+    assert len(optimizer.state) == moments
+
+
+def test_split_groups_come_back_from_a_schedule():
+    """Groups that are split for their decay keep the rate that an earlier schedule has begun with."""
+    optimizer = make_optimizer("sgd", nn.Linear(2, 2), PLAIN)
+    optimizer.param_groups[0].update(lr=0.0, initial_lr=0.3)
+
+    set_rate_and_decay(optimizer, None, 0.2)
+
+    assert [group["lr"] for group in optimizer.param_groups] == [0.3, 0.3]
+
+
+def test_decay_of_matrices_alone():
+    """A group of one kind stays the object it is."""
+    optimizer = make_optimizer("sgd", nn.Linear(2, 2, bias=False), PLAIN)
+    group = optimizer.param_groups[0]
+
+    set_rate_and_decay(optimizer, None, 0.2)
+
+    assert optimizer.param_groups == [group]
+    assert group["weight_decay"] == 0.2
+
+
+def test_trained_with_decay():
+    """Steps with weight_decay= and a name are those of torch with groups by hand, bit for bit."""
+    by_hand = nn.Linear(2, 1)
+    network = nn.Linear(2, 1)
+    network.load_state_dict(by_hand.state_dict())
+    groups = [{"params": [by_hand.weight], "weight_decay": 0.3}, {"params": [by_hand.bias], "weight_decay": 0.0}]
+    optimizer = torch.optim.SGD(groups, lr=0.1, momentum=0.9, fused=True)
+    x = torch.arange(8.0).reshape(4, 2)
+    for rows in x.split(2):
+        optimizer.zero_grad()
+        nn.functional.mse_loss(by_hand(rows), torch.ones(2, 1)).backward()
+        optimizer.step()
+
+    model = Model(network, {"optim": "sgd", "lr": 0.1, "momentum": 0.9}, "mse", device="cpu")
+    model.fit(x, torch.ones(4, 1), weight_decay=0.3, batch_size=2, shuffle=False, verbose=0)
+
+    assert torch.equal(network.weight, by_hand.weight)
+    assert torch.equal(network.bias, by_hand.bias)
+
+
+def test_decay_of_an_object():
+    """Of an optimizer object the groups that decay are given the new decay, biases or not: it is never regrouped."""
+    network = nn.Linear(2, 2)
+    groups = [{"params": [network.weight]}, {"params": [network.bias], "weight_decay": 0.1}]
+    optimizer = torch.optim.SGD(groups)
+
+    set_rate_and_decay(optimizer, None, 0.2)
+
+    assert [(len(g["params"]), g["weight_decay"]) for g in optimizer.param_groups] == [(1, 0), (1, 0.2)]
+
+
+def test_object_without_decay():
+    """A decay for an object of which no group decays is refused, not ignored; a decay of 0 is what it has."""
+    optimizer = torch.optim.SGD(nn.Linear(2, 2).parameters(), lr=0.3)
+
+    set_rate_and_decay(optimizer, None, 0.0)
+    with pytest.raises(ArgumentError, match="no parameter group of the SGD decays") as caught:
+        set_rate_and_decay(optimizer, None, 0.1)
+
+    assert '{"optim": "sgd", "weight_decay": 0.1, ...}' in caught.value.do
+
+
+def test_optimizer_that_knows_no_decay():
+    """A decay for an optimizer that has none is refused; a decay of 0 is none."""
+    optimizer = make_optimizer("rprop", nn.Linear(2, 2), PLAIN)
+
+    set_rate_and_decay(optimizer, None, 0.0)
+    with pytest.raises(ArgumentError, match=r"weight_decay=0.1 is given, and Rprop knows no decay"):
+        set_rate_and_decay(optimizer, None, 0.1)
 
 
 def test_nothing_said_leaves_both():

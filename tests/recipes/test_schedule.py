@@ -9,7 +9,8 @@ from torch import nn
 
 from keraslike.errors import ArgumentError
 from keraslike.recipes import make_schedule
-from keraslike.recipes.schedule import NAMES, count_warmup
+from keraslike.recipes.schedule import count_warmup
+from keraslike.recipes.schedulers import NAMES
 
 THEIRS = {
     "linear": transformers.get_linear_schedule_with_warmup,
@@ -34,8 +35,8 @@ def rates(make, steps):
 
 
 def test_every_name_has_its_truth():
-    """Each schedule that is offered is compared below."""
-    assert set(NAMES) == set(THEIRS)
+    """Each schedule that is offered is compared below; a cycle and a plateau have tests of their own."""
+    assert set(NAMES) == {*THEIRS, "one_cycle", "plateau"}
 
 
 @pytest.mark.parametrize("name", THEIRS)
@@ -61,7 +62,7 @@ def test_warmup_in_steps(warmup, updates, steps):
     assert count_warmup(warmup, updates) == steps
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", THEIRS)
 def test_run_of_one_step_learns(name):
     """A share of a single step is no warm-up: its rate would be 0, and nothing would be learned."""
     assert rates(make_schedule(name, 0.1, 1), 1) == [0.1]
@@ -101,16 +102,60 @@ def test_misspelt_name(name, near):
 
 def test_no_schedule():
     """None leaves the rate to others."""
-    assert make_schedule(None, 0.1, 10) is None
+    assert make_schedule(None, 0.1, 10, is_warmup_asked=False) is None
+    assert make_schedule(None, 0, 10) is None
 
 
-@pytest.mark.parametrize("name", ["linear", "constant"])
+@pytest.mark.parametrize("schedule", [None, "plateau"])
+def test_warmup_alone(schedule):
+    """A warm-up that was asked for stands also where nothing else moves the rate."""
+    assert rates(make_schedule(schedule, 4, 6), 6) == pytest.approx([0, 0.025, 0.05, 0.075, 0.1, 0.1])
+    with pytest.raises(ArgumentError, match="data have no length"):
+        make_schedule(schedule, 0.1, None)
+
+
+def test_one_cycle():
+    """Without more words it is torch's, up to the optimizer's own rate over all updates, also under a hyphen."""
+    truth = rates(lambda optimizer: torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.1, total_steps=20), 20)
+
+    assert rates(make_schedule("one_cycle", 0.1, 20, is_warmup_asked=False), 20) == truth
+    assert rates(make_schedule("one-cycle", 0, 20, is_warmup_asked=False), 20) == truth
+
+
+@pytest.mark.parametrize(
+    ("warmup", "updates", "peak"), [(0.1, 40, 4), (7, 40, 7), (0, 5, 0), (0.5, 2, 0), (1.0, 10, 8)]
+)
+def test_warmup_of_one_cycle(warmup, updates, peak):
+    """A warm-up that is asked for says after how many updates the rate is highest; it falls for one step at least."""
+    seen = rates(make_schedule("one_cycle", warmup, updates), updates)
+
+    assert seen[peak] == max(seen) == pytest.approx(0.1)
+
+
+def test_one_cycle_without_momentum():
+    """An optimizer that knows no momentum has only its rate moved."""
+    optimizer = torch.optim.Adagrad(nn.Linear(1, 1).parameters(), lr=0.1)
+
+    make_schedule("one_cycle", 0, 20)(optimizer)
+
+    assert "momentum" not in optimizer.param_groups[0]
+
+
+@pytest.mark.parametrize("name", ["linear", "constant", "one_cycle", "CosineAnnealingLR"])
 def test_length_that_is_not_known(name):
     """A share of unknown steps cannot be planned; the error names the argument that gives a length."""
     with pytest.raises(ArgumentError, match="needs the number of optimizer steps") as caught:
         make_schedule(name, 0.1, None)
 
     assert "steps_per_epoch" in caught.value.do
+
+
+@pytest.mark.parametrize(
+    "schedule", ["constant", "inverse_sqrt", {"name": "StepLR", "step_size": 2}, [0.3, 0.2, 0.1]], ids=str
+)
+def test_length_that_is_not_needed(schedule):
+    """What counts updates from the first one on needs no end; of rates that are given the last one stays."""
+    assert len(rates(make_schedule(schedule, 0, None), 5)) == 5
 
 
 def test_no_steps_at_all():

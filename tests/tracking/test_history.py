@@ -19,7 +19,8 @@ ROWS = [
 
 @pytest.fixture
 def history():
-    return History(ROWS, seed=7, learning_rates=[0.1, 0.05], stop_reason="no better", validations=[{"val_loss": 0.8}])
+    measured = {"validations": [{"val_loss": 0.8}], "best": {"epoch": 2, "update": 2, "val_loss": 0.7}}
+    return History(ROWS, seed=7, learning_rates=[0.1, 0.05], stop_reason="no better", **measured)
 
 
 def test_is_a_list_of_dicts(history):
@@ -88,6 +89,14 @@ def test_two_runs_add_up(history):
     assert (total.seed, total.learning_rates, total.stop_reason) == (7, [0.1, 0.05, 0.01], None)
     assert (total.validations, total.skipped_steps) == ([{"val_loss": 0.8}], 2)
     assert (len(history), history.learning_rates) == (2, [0.1, 0.05])
+
+
+def test_best_of_two_runs(history):
+    """The best row is that of the last run that looked for one."""
+    best = {"epoch": 3, "update": 9, "val_loss": 0.6}
+
+    assert (history + History([{"epoch": 3}])).best == history.best
+    assert (history + History([{"epoch": 3}], best=best)).best == best
 
 
 def test_a_plain_list_can_be_added(history):
