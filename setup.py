@@ -31,11 +31,13 @@ EXTRAS = {
     # 11.3: a crafted DDS image could write beyond its buffer before it (CVE-2025-48379).
     "image": ["pillow>=11.3"],
     "rouge": ["rouge-score>=0.1.2"],
+    "peft": ["peft>=0.21"],  # 0.21: the newest; nothing older is tried
     "plot": ["matplotlib>=3.8"],  # 3.8: the first with types
     "test": [
         "accelerate>=1.10",  # Trainer, which recipe="hf-trainer" is held against, does not run without it
         "matplotlib>=3.8",
         "mypy>=1.15",  # 1.15: follow_untyped_imports
+        "peft>=0.21",
         "pillow>=11.3",
         "polars",
         "rouge-score>=0.1.2",

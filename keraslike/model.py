@@ -8,7 +8,7 @@ from keraslike.calling import parameters_of
 from keraslike.checks import check_bound, check_callbacks, check_early, check_numbers, check_options, missing_attribute
 from keraslike.data.plain import plain_batches, prediction_batches
 from keraslike.engine.random_state import draw_seed, seeded
-from keraslike.recipes import EvaluateOptions, FitOptions, MicroBatchSize
+from keraslike.recipes import EvaluateOptions, FitOptions, MicroBatchSize, as_lora
 from keraslike.tasks import as_task
 from keraslike.tasks.assembling import AssemblingVerbs
 from keraslike.tasks.blueprint import UNBUILT, Blueprint
@@ -40,6 +40,8 @@ class Model(AssemblingVerbs):
         precision: "auto" (bf16 for a transformer on an accelerator that has it, else float32), "float32", "bf16" or
             "fp16".
         gradient_checkpointing: whether activations are computed twice instead of kept; the weights are the same.
+        lora: the rank of LoRA's matrices, which learn in the body's place, a dict of the arguments of peft's
+            `LoraConfig`, or one; needs the extra `peft`.
 
     Raises:
         ArgumentError: an argument is misspelt or does not fit.
@@ -69,11 +71,13 @@ class Model(AssemblingVerbs):
         device: Any = "auto",
         precision: Any = "auto",
         gradient_checkpointing: bool = False,
+        lora: Any = None,
         **misspelt: Any,
     ) -> None:
         check_options(misspelt, (), "Model", parameters_of(Model.__init__))
         self.history = History()
         self.task = as_task(task, labels)
+        self._lora = as_lora(lora)
         self._given = {"optimizer": optimizer, "loss_function": loss_function, "metrics": metrics}
         self._given |= {"batch_metrics": batch_metrics, "epoch_metrics": epoch_metrics, "device": device}
         self._given |= {"precision": precision, "gradient_checkpointing": gradient_checkpointing}
@@ -258,7 +262,7 @@ class Model(AssemblingVerbs):
             NotFittedError: the network is not built yet.
         """
         check_numbers({"batch_size": batch_size})
-        if self.task is not None:
+        if self.task is not None or "threshold" in options:
             check_options(options, ("threshold",), "predict", parameters_of(Model.predict))
             return self._predict_rows(x, batch_size, verbose, options.get("threshold"))
         batches = prediction_batches(x, batch_size=batch_size, network=self.network)

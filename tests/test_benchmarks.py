@@ -246,6 +246,34 @@ def test_real_tasks_say_whether_scores_are_equal(benchmark_named: Any, ours: tup
     assert f"| {said} |" in benchmark_named("real_tasks").table(rows)
 
 
+def test_recipes(benchmark_named: Any, tmp_path: Path, tiny_bert: Path, texts_and_labels: Any, capsys: Any):
+    """`recipes.py` has a row per recipe, once, scores all alike, and the recipe of the Trainer gives its weights."""
+    recipes = benchmark_named("recipes")
+    rows = [{"text": text, "label": label} for text, label in zip(*texts_and_labels, strict=True)]
+    for part in ("train", "test"):
+        write(tmp_path, f"sentence_polarity/{part}.csv", rows)
+    possible = [name for name, side in recipes.SIDES.items() if side.missing is None]
+    command = ["--data", str(tmp_path), "--model", str(tiny_bert), "--out", str(tmp_path / "rows.csv"), "--seeds", "1"]
+    for _ in range(2):
+        recipes.main([*command, "--on", "sentence_polarity", "--rows", "37", "--test-rows", "9"])
+    found = {row["recipe"]: row for row in read(tmp_path / "rows.csv")}
+
+    assert list(found) == possible
+    assert len(read(tmp_path / "rows.csv")) == len(possible)
+    assert all(float(row["differs"] or 0) < 1e-6 for row in found.values())
+    assert int(found["frozen body"]["learned"]) < int(found["gradual unfreezing"]["learned"])
+    assert all(found[name]["weights"] == found["recipe=hf-trainer"]["weights"] for name in found if "HF" in name)
+    assert "| sentence_polarity | 37 x 2 | constant rate | 1 | " in capsys.readouterr().out
+
+
+def test_recipes_that_cannot_run(benchmark_named: Any):
+    """A recipe that needs what is not there says so."""
+    side = benchmark_named("recipe_sides").Side
+
+    assert side(print, "no_such_package").missing == "no_such_package is not installed"
+    assert side(print, argument="magic").missing == "Model has no argument magic"
+
+
 @pytest.mark.parametrize("body", ["tiny_bert", "tiny_distilbert", "tiny_roberta"])
 def test_guide(
     body: str, benchmark_named: Any, made_up: Path, request: Any, monkeypatch: pytest.MonkeyPatch, capsys: Any
@@ -268,3 +296,24 @@ def test_guide(
     ]
     assert all(0 <= float(row["accuracy"]) <= 1 and int(row["lines"]) > 10 for row in rows)
     assert "| keraslike | same | 2 |  | 1 | " in capsys.readouterr().out
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="there is no high-water mark")
+def test_plan(benchmark_named: Any, tmp_path: Path, tiny_bert: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any):
+    """`plan.py` holds what is told beside what is taken; updates and tokens are equal, and a broken promise is said."""
+    plan = benchmark_named("plan")
+
+    def here(_: str, command: list[Any]) -> Any:
+        plan.main([str(word) for word in command])
+        return json.loads(capsys.readouterr().out.splitlines()[-1])
+
+    monkeypatch.setattr(plan, "in_own_process", here)
+    monkeypatch.setattr(plan, "WITHIN", {"updates": 0.0, "tokens": 0.0})
+    command = ["--model", str(tiny_bert), "--texts", "20", "--rounds", "1", "--batches", "8", "--epochs", "1"]
+    command += ["--out", str(tmp_path / "rows.csv")]
+    plan.main(command)
+    monkeypatch.setattr(plan, "WITHIN", {"cpu": -1.0})
+
+    assert "| 8 | 1 | " in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="batch 8, seed 0: cpu"):
+        plan.main([*command, "--table"])

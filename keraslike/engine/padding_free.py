@@ -171,6 +171,7 @@ class PaddingFree:
                 part.sent_tokens = sent if part.sent_tokens else 0
 
     def _enter_body(self, body: nn.Module, args: Any, inputs: dict[str, Any]) -> None:
+        self._layout = None  # of a call around this one
         mask = inputs.get("attention_mask")
         if not isinstance(mask, Tensor) or mask.ndim != 2:
             return

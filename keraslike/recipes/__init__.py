@@ -3,6 +3,7 @@
 from keraslike.recipes.adapting import apply_lora
 from keraslike.recipes.defaults import FINE_TUNING, PLAIN, Recipe, default_recipe
 from keraslike.recipes.draws import Draws, ToolOrder, drawn_seed, follow
+from keraslike.recipes.finding_batch_sizes import BatchSize
 from keraslike.recipes.keras_adam import KerasAdam
 from keraslike.recipes.layers import body_of, depths_of, is_frozen
 from keraslike.recipes.lora import as_lora, lora_recipe
@@ -11,18 +12,23 @@ from keraslike.recipes.micro_batches import MicroBatchSize, body_parameters, cut
 from keraslike.recipes.optimizer import make_optimizer, rate_put_back, set_rate_and_decay
 from keraslike.recipes.options import EvaluateOptions, FitOptions
 from keraslike.recipes.other_tools import TOOLS, chosen_recipe, optimizer_of
+from keraslike.recipes.plan import Plan
 from keraslike.recipes.planning import plan_run
+from keraslike.recipes.rate_curve import RateCurve
 from keraslike.recipes.schedule import make_schedule
 
 __all__ = [
     "FINE_TUNING",
     "PLAIN",
     "TOOLS",
+    "BatchSize",
     "Draws",
     "EvaluateOptions",
     "FitOptions",
     "KerasAdam",
     "MicroBatchSize",
+    "Plan",
+    "RateCurve",
     "Recipe",
     "ToolOrder",
     "apply_lora",

@@ -153,7 +153,7 @@ def _usual(network: nn.Module) -> list[str] | None:
     from peft.utils import TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING as KNOWN
 
     body = body_of(network)
-    named = KNOWN.get(getattr(getattr(body, "config", None), "model_type", None))
+    named = KNOWN.get(str(getattr(getattr(body, "config", None), "model_type", None)))
     if body is None or not isinstance(named, list):
         return None
     names = [name.rpartition(".")[2] for name, _ in body.named_modules()]

@@ -9,8 +9,11 @@ from keraslike.engine.random_state import kept
 from keraslike.errors import ArgumentError, MissingDependencyError
 from keraslike.recipes.defaults import Recipe
 
-RATE = 10
+RATE = 20
 """How many times the rate of full fine-tuning suits LoRA; see `lora_recipe`."""
+
+ALPHA = 32
+"""With this scale, divided by the rank, the best rate hardly depends on the rank; see `lora_recipe`."""
 
 STARTS = (True, "gaussian")
 """How matrices may start: those that change nothing at first, and leave the base's weights as they are."""
@@ -36,7 +39,7 @@ OTHERS = (
 def as_lora(lora: Any) -> Any:
     """Give peft's `LoraConfig` for what `Model(lora=)` was given: a rank, a dict of its arguments, or one; or None.
 
-    A rank r stands for `LoraConfig(r=r, lora_alpha=r)`: what is added is scaled by 1, whatever the rank.
+    A rank r stands for `LoraConfig(r=r, lora_alpha=32)`; what a dict leaves out has peft's own defaults.
 
     Raises:
         ArgumentError: it is none of these, or asks for what cannot be merged into the weights.
@@ -62,7 +65,7 @@ def as_lora(lora: Any) -> Any:
 def _made(lora: Any) -> Any:
     kind = _peft().LoraConfig
     if isinstance(lora, int):
-        lora = {"r": lora, "lora_alpha": lora}
+        lora = {"r": lora, "lora_alpha": ALPHA}
     if not isinstance(lora, Mapping):
         return replace(lora)
     known = [one.name for one in fields(kind) if one.init]
@@ -113,7 +116,10 @@ def _check(config: Any) -> None:
 
 
 def lora_recipe(recipe: Recipe, lora: Any) -> Recipe:
-    """Give the recipe for LoRA: ten times the rate of full fine-tuning; the recipe itself without.
+    """Give the recipe for LoRA: twenty times the rate of full fine-tuning; the recipe itself without.
+
+    MiniLM on 1,500 sentences of `sentence_polarity`, 2 epochs of 47 updates, rank 8, one seed, accuracy on 400 others:
+    with a scale of 8 (peft's own) 0.53 at 5e-5, 0.65 at 5e-4, 0.76 at 1.5e-3; of 32: 0.74 at 5e-4, 0.78 at 1e-3.
 
     Example:
         >>> from keraslike.recipes.defaults import FINE_TUNING
@@ -121,7 +127,7 @@ def lora_recipe(recipe: Recipe, lora: Any) -> Recipe:
         5e-05
 
     Source:
-        Schulman et al., LoRA Without Regret, 2025 (https://thinkingmachines.ai/blog/lora/): the best rate is about ten
-        times that of full fine-tuning, whatever the model and the rank of the matrices.
+        Schulman et al., LoRA Without Regret, 2025 (https://thinkingmachines.ai/blog/lora/): with a scale of 32 the best
+        rate does not depend on the rank; it is ten times that of full fine-tuning, and more in short runs.
     """
     return recipe if lora is None else replace(recipe, learning_rate=RATE * recipe.learning_rate)

@@ -1,23 +1,29 @@
 """Sets a model up around its network: optimizer, loss, metrics, device."""
 
+from typing import Any
+
 from torch import nn
 
 from keraslike.losses import as_loss
 from keraslike.metrics import get_metrics
-from keraslike.recipes import Recipe, default_recipe, make_optimizer
+from keraslike.recipes import Recipe, apply_lora, default_recipe, lora_recipe, make_optimizer
 from keraslike.tasks.network import choose_loss, rows_metrics, wrapped
 from keraslike.tasks.saving import SavingVerbs
 
 
 class AssemblingVerbs(SavingVerbs):
-    """Makes a `poutyne.Model` of a network and of what the constructor was given, kept in `_given`."""
+    """Makes a `poutyne.Model` of a network and of what the constructor was given, kept in `_given` and `_lora`."""
+
+    _lora: Any
 
     @property
     def _recipe(self) -> Recipe:
-        return default_recipe(vars(self).get("_bare")) if self.task is None else self.task.recipe
+        recipe = default_recipe(vars(self).get("_bare")) if self.task is None else self.task.recipe
+        return lora_recipe(recipe, self._lora)
 
     def _assemble(self, network: nn.Module) -> None:
         """Set up the `poutyne.Model` around a network; one that stands already keeps its optimizer."""
+        apply_lora(network, self._lora, getattr(self.task, "fresh", ()))
         is_known = vars(self).get("_bare") is network
         whole = self.network if is_known else wrapped(network, self.task)
         self._bare, self._assembled_for = network, getattr(self.task, "problem_type", None)

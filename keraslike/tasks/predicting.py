@@ -24,7 +24,7 @@ from keraslike.engine.random_state import kept
 from keraslike.errors import ArgumentError, DataError
 from keraslike.metrics.rows import RowMetric
 from keraslike.recipes.micro_batches import device_type
-from keraslike.recipes.verbs import TrainingVerbs
+from keraslike.recipes.probing import PlanningVerbs
 from keraslike.tasks.base import Task
 from keraslike.tasks.feed import Feed
 from keraslike.tasks.keeping import RowKeeper, check_answers
@@ -39,7 +39,7 @@ TEXT_FILES = frozenset({*FILE_READERS, *CONLL_ENDINGS, *PLAIN_ENDINGS})
 """How the names of files end that some task reads."""
 
 
-class PredictingVerbs(TrainingVerbs):
+class PredictingVerbs(PlanningVerbs):
     """Predicts from rows.
 
     Attributes:

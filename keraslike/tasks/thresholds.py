@@ -162,15 +162,13 @@ def at_threshold(task: Any, value: Any) -> Iterator[None]:
         task.threshold = before
 
 
-def shown(threshold: Threshold | None, labels: Sequence[Any]) -> Any:
-    """Give a threshold as the user writes it: one number, or a dict by label where they differ; None stays None.
+def shown(threshold: Threshold, labels: Sequence[Any]) -> Any:
+    """Give a threshold as the user writes it: one number, or a dict by label where they differ.
 
     Example:
         >>> shown(Threshold((0.3, 0.4)), ["joy", "fear"]), shown(Threshold((0.3, 0.3)), ["joy", "fear"])
         ({'joy': 0.3, 'fear': 0.4}, 0.3)
     """
-    if threshold is None:
-        return None
     if threshold.positive is not None or len(set(threshold.at)) == 1:
         return threshold.at[0]
     return dict(zip(labels, threshold.at, strict=True))

@@ -29,6 +29,13 @@ def fitted(**options: Any) -> torch.Tensor:
     return weights_of(model.network)
 
 
+def fail_on_cuda() -> None:
+    """Look at the workspace, and end in an error."""
+    with deterministic(True, torch.device("cuda")):
+        assert settings()[-1] == ":16:8"
+        raise ZeroDivisionError
+
+
 def test_what_cuda_is_told(monkeypatch: pytest.MonkeyPatch):
     """Algorithms, cuDNN and cuBLAS are set as torch's notes on reproducibility say, and put back."""
     monkeypatch.delenv(WORKSPACE, raising=False)
@@ -47,8 +54,8 @@ def test_the_users_own_settings_stay(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(torch.backends.cudnn, "benchmark", True)
     try:
         before = settings()
-        with pytest.raises(ZeroDivisionError), deterministic(True, torch.device("cuda")):
-            _ = {":16:8": 1 / 0}[settings()[-1]]
+        with pytest.raises(ZeroDivisionError):
+            fail_on_cuda()
         assert settings() == before
     finally:
         torch.use_deterministic_algorithms(False)

@@ -1,25 +1,36 @@
-"""`Model` with `lora=`, as `keraslike.Model` has it."""
+"""`Model` with `lora=`, trained and looked at."""
 
-from inspect import signature
 from typing import Any
 
-import keraslike
-from keraslike.recipes.adapting import apply_lora
-from keraslike.recipes.lora import as_lora, lora_recipe
+import torch
+from torch import Tensor, nn
+
+from keraslike import Model
+from keraslike.recipes.adapting import lora_layers
+
+Rows = tuple[list[str], list[str]]
 
 
-class _WithLora(keraslike.Model):
-    def __init__(self, *arguments: Any, lora: Any = None, **options: Any) -> None:
-        self._lora = as_lora(lora)
-        super().__init__(*arguments, **options)
-
-    @property
-    def _recipe(self) -> Any:
-        return lora_recipe(super()._recipe, self._lora)
-
-    def _assemble(self, network: Any) -> None:
-        apply_lora(network, self._lora, getattr(self.task, "fresh", ()))
-        super()._assemble(network)
+def model_of(source: Any, lora: Any = 8, **options: Any) -> Any:
+    """Give a text classifier on the CPU with LoRA."""
+    return Model(str(source), task="text-classification", lora=lora, device="cpu", **options)
 
 
-Model: Any = keraslike.Model if "lora" in signature(keraslike.Model).parameters else _WithLora
+def learn(model: Any, rows: Rows, **options: Any) -> Any:
+    """Train one epoch with steps large enough to be seen."""
+    return model.fit(*rows, **{"epochs": 1, "seed": 3, "verbose": 0, "batch_size": 8, "learning_rate": 0.01, **options})
+
+
+def learning(network: nn.Module) -> dict[str, Tensor]:
+    """Give a copy of all parameters that learn."""
+    return {name: p.detach().clone() for name, p in network.named_parameters() if p.requires_grad}
+
+
+def adapted(network: nn.Module) -> list[str]:
+    """Give the names of the layers that have matrices."""
+    return [name for name, _ in lora_layers(network)]
+
+
+def are_equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
+    """Tell whether two sets of named tensors have the same names and bits."""
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)

@@ -375,5 +375,7 @@ def test_without_a_task():
     """Without a task there are no labels."""
     model = Model(torch.nn.Linear(1, 1), "sgd", "mse", device="cpu")
 
-    with pytest.raises(ArgumentError):
+    with pytest.raises(ArgumentError, match="has no task"):
         model.tune_threshold([[1.0]], [[1.0]])
+    with pytest.raises(ArgumentError, match="has no task"):
+        model.predict([[1.0]], threshold=0.3)
