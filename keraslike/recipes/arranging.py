@@ -8,6 +8,7 @@ from keraslike.engine.run import Run
 from keraslike.recipes.freezing import Freezable, plan_freezing
 from keraslike.recipes.groups import plan_rates, regrouped
 from keraslike.recipes.optimizer import rate_put_back, set_rate_and_decay, take_in
+from keraslike.recipes.reusing import check_cache, features_reused
 
 
 @contextmanager
@@ -25,7 +26,7 @@ def arranged(
         model: the model.
         run: the run; it tells of each epoch what is frozen.
         learning_rate: as in `fit`.
-        options: of fit: `weight_decay`, `layer_decay`, `freeze` and `unfreeze`.
+        options: of fit: `weight_decay`, `layer_decay`, `freeze`, `unfreeze` and `cache`.
         say: prints lines.
 
     Raises:
@@ -35,10 +36,12 @@ def arranged(
     rates = plan_rates(model.network, learning_rate, options.get("layer_decay"), fresh)
     take_in(model.optimizer, model.network)
     freezing = plan_freezing(model, options, run, fresh)
+    check_cache(options.get("cache"), freezing)
     set_rate_and_decay(model.optimizer, learning_rate, options.get("weight_decay"))
     with freezing, regrouped(model.optimizer, rates):
         say(freezing.notes() if freezing.chosen.parameters else [])
-        with rate_put_back(model.optimizer) if _moves_the_rate(run) else nullcontext():
+        rate = rate_put_back(model.optimizer) if _moves_the_rate(run) else nullcontext()
+        with rate, features_reused(model, run, freezing, options.get("cache")):
             yield
 
 

@@ -27,6 +27,8 @@ class FitOptions(TypedDict, total=False):
         layer_decay: what the rate is multiplied by from each layer of the body to the one below it, such as 0.9.
         freeze: what does not learn: "body", or a list of names of modules or parameters, or regular expressions.
         unfreeze: from which epoch on how many of the top layers learn, or all: `{2: 2, 3: "all"}`.
+        cache: a folder for the features of a frozen body, which later runs read too. Default: they are kept in memory,
+            as far as it is free; False computes them anew in each epoch.
         label_smoothing: the share of each target that the training loss spreads evenly over all classes, such as 0.1.
         deterministic: whether CUDA uses only operations that give the same bits in every run (default False; slower).
         workers: processes that prepare the training batches; default 0: none.
@@ -56,6 +58,7 @@ class FitOptions(TypedDict, total=False):
     layer_decay: float | None
     freeze: Any
     unfreeze: dict[int, Any] | None
+    cache: Any
     label_smoothing: float | None
     deterministic: bool | None
     workers: int
