@@ -2,7 +2,8 @@
 
 Embeddings and head get the padded batch as ever. Between them, in the stack of layers where nearly all time is spent,
 only real tokens are left. Attention alone has to know where a text ends: it takes texts of about one length together,
-those of another length apart. The gradient is that of the padded batch, whatever it was padded to.
+those of another length apart. Under a head that reads nothing at padding the gradient is that of the padded batch,
+whatever it was padded to.
 
 Source:
     Zeng et al., Boosting Distributed Training Performance of the Unpadded BERT Model, 2022 (arXiv:2208.08124).
@@ -28,6 +29,9 @@ ENCODERS = {
     "xlm-roberta": "encoder",
 }
 """Bodies whose layers know positions from the embeddings alone: the type of model, and the stack's attribute."""
+
+HEADS = ("ForMultipleChoice", "ForSequenceClassification")
+"""Endings of transformers' heads that read each text's first token alone."""
 
 ATTENTION = "keraslike_padding_free"
 """The name that transformers knows our attention by."""
@@ -132,14 +136,22 @@ class PaddingFree:
         _register()
 
     @classmethod
-    def of(cls, network: nn.Module, worth: float) -> Self | None:
+    def of(cls, network: nn.Module, worth: float, *, ignores_padding: bool = False) -> Self | None:
         """Give it for the body within a network; None where the layers must see the padding.
 
-        That is so with bodies that are not listed, with outputs per token as wide as a vocabulary (which the head
-        would compute for the padding too), and where somebody hooks into the layers.
+        That is so with bodies that are not listed, and under heads that may read what stands at padding: any but those
+        of transformers that are listed, since a mean over tokens, a maximum or a recurrent layer would.
+
+        Args:
+            network: the network, with its head.
+            worth: as in `PaddingFree`.
+            ignores_padding: whether loss and metrics look at no output at padding, so that any of transformers' heads
+                that gives outputs per token will do.
         """
+        head: Any = getattr(network, "wrapped", network)
+        is_transformers = type(head).__module__.startswith("transformers.")
         bodies = [module for module in network.modules() if _is_body(module)]
-        if len(bodies) != 1 or _has_vocabulary(network):
+        if len(bodies) != 1 or not is_transformers or not (ignores_padding or type(head).__name__.endswith(HEADS)):
             return None
         body: Any = bodies[0]
         return cls(body, getattr(body, ENCODERS[body.config.model_type]), worth)
@@ -148,6 +160,9 @@ class PaddingFree:
     def in_force(self) -> Iterator[None]:
         """Let the layers see no padding in what is sent through inside, and in the backward inside."""
         self.sent = []
+        if any(map(_is_hooked, self.encoder.modules())):  # somebody looks on, since the run was planned
+            yield
+            return
         before = self.config._attn_implementation  # noqa: SLF001  # transformers has no other word for it
         self.config._attn_implementation = ATTENTION  # noqa: SLF001  # as above
         hooks = [
@@ -175,8 +190,9 @@ class PaddingFree:
         mask = inputs.get("attention_mask")
         if not isinstance(mask, Tensor) or mask.ndim != 2:
             return
-        lengths, width = mask.sum(1), mask.shape[1]
-        is_padded_right = torch.equal(mask.bool(), torch.arange(width) < lengths[:, None])
+        is_token, width = mask.bool(), mask.shape[1]
+        lengths = is_token.sum(1)
+        is_padded_right = torch.equal(is_token, torch.arange(width) < lengths[:, None])
         real = int(lengths.sum())
         is_worth_it = mask.numel() - real > self.worth and is_padded_right and int(lengths.min()) > 0
         self.sent.append(real if is_worth_it else mask.numel())
@@ -219,11 +235,6 @@ def _is_body(module: Any) -> bool:
 def _is_hooked(module: nn.Module) -> bool:
     """Tell whether somebody looks at what goes in or out, who expects a padded batch."""
     return bool(module._forward_hooks or module._forward_pre_hooks or module._backward_hooks)  # noqa: SLF001  # torch's
-
-
-def _has_vocabulary(network: nn.Module) -> bool:
-    heads = (getattr(module, "get_output_embeddings", None) for module in network.modules())
-    return any(head is not None and head() is not None for head in heads)
 
 
 def _register() -> None:

@@ -53,12 +53,21 @@ def plan_cutting(model: Cuttable, micro_batch_size: MicroBatchSize, say: Callabl
     price, padding_free = None, None
     if micro_batch_size == "auto":
         price = price_of_part(device_type(model), body_parameters(model.network))
-        padding_free = None if price is None else PaddingFree.of(model.network, price)
+        known = {"ignores_padding": ignores_padding(model)}
+        padding_free = None if price is None else PaddingFree.of(model.network, price, **known)
     cut = Cut(size, None if padding_free is not None or why_whole else price, limit)
     if padding_free is not None and why_whole is None:
         cut = replace(cut, tokens=TOKENS)
     tables = SparseTables(model.network) if device_type(model) == "cpu" else None
     return Cutting(cut, why_whole, model.remember_limit, say, tables, padding_free)
+
+
+def ignores_padding(model: Cuttable) -> bool:
+    """Tell whether what is learned of outputs per token is the same whatever stands at padding: by the task's loss."""
+    task: Any = getattr(model, "task", None)
+    loss = model.loss_function
+    is_the_tasks = getattr(task, "ignores_padding", False) and type(loss) is type(task.loss)
+    return bool(is_the_tasks and not getattr(model, "has_own_loss", False))
 
 
 def cutting_notes(model: Cuttable, micro_batch_size: MicroBatchSize) -> list[str]:

@@ -38,6 +38,7 @@ class Task:
         name: the word that stands for the task in `Model(..., task=name)`.
         has_targets: whether rows to learn from, or to measure, need a `target`.
         recipe: how the task is trained where the user says nothing.
+        ignores_padding: whether the loss looks at no output that stands at padding, where there is one per token.
         has_classes: whether targets are classes, or may be, so that `class_weight` has a meaning.
         compares: the kinds of targets, as `metrics.kinds` names them, that its metrics of features may compare; None:
             those of the loss's `problem_type`.
@@ -48,6 +49,7 @@ class Task:
     name: ClassVar[str]
     has_targets: ClassVar[bool] = True
     recipe: ClassVar[Recipe] = FINE_TUNING
+    ignores_padding: ClassVar[bool] = False
     has_classes: ClassVar[bool] = True
     compares: ClassVar[frozenset[str] | None] = None
     measuring_seed: int = 0

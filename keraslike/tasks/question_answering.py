@@ -61,6 +61,7 @@ class QuestionAnswering(TransformerTask):
     name: ClassVar[str] = "question-answering"
     has_classes: ClassVar[bool] = False
     compares: ClassVar[frozenset[str] | None] = frozenset()  # spans are no classes: its metrics are of rows
+    ignores_padding: ClassVar[bool] = True
     auto_class: ClassVar[str] = "AutoModelForQuestionAnswering"
     head: ClassVar[str] = "ForQuestionAnswering"
 

@@ -87,6 +87,7 @@ class SentenceOrdering(TransformerTask):
 
     name: ClassVar[str] = "sentence-ordering"
     has_targets: ClassVar[bool] = False
+    ignores_padding: ClassVar[bool] = True
     compares: ClassVar[frozenset[str] | None] = OF_VALUES
     recipe: ClassVar[Recipe] = replace(FINE_TUNING, learning_rate=1e-4)
     auto_class: ClassVar[str] = "AutoModelForTokenClassification"
@@ -258,8 +259,7 @@ class SentenceOrdering(TransformerTask):
     def read_outputs(self, outputs: Any) -> Tensor:
         """Give one score for each token, `(batch, tokens)`: a token head's one output, or the scores of a start."""
         if isinstance(outputs, Mapping) and "start_logits" in outputs:
-            starts: Tensor = outputs["start_logits"]
-            return starts
+            return torch.as_tensor(outputs["start_logits"])
         scores = super().read_outputs(outputs)
         return scores.squeeze(-1) if scores.dim() == 3 else scores
 

@@ -61,6 +61,7 @@ class TokenClassification(LabelledTask):
     """
 
     name: ClassVar[str] = "token-classification"
+    ignores_padding: ClassVar[bool] = True
     auto_class: ClassVar[str] = "AutoModelForTokenClassification"
     head: ClassVar[str] = "ForTokenClassification"
 

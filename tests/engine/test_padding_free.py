@@ -11,7 +11,6 @@ from transformers import (
     AutoModelForQuestionAnswering,
     AutoModelForSequenceClassification,
     AutoModelForTokenClassification,
-    BertForMaskedLM,
     BertForSequenceClassification,
     CamembertConfig,
     ElectraConfig,
@@ -20,7 +19,7 @@ from transformers import (
 
 from keraslike import Model, ModelWrapper
 from keraslike.data.cutting import even_ends
-from keraslike.engine.padding_free import ENCODERS, PaddingFree, lay_out
+from keraslike.engine.padding_free import ENCODERS, PaddingFree, attend, lay_out
 from keraslike.engine.savings import checkpoint_gradients
 from tests.engine.test_exact_architectures import (
     CALM,
@@ -90,7 +89,7 @@ def test_outputs_and_gradients(kind, head):
     if head == "choice":
         inputs = {name: value.view(3, 2, -1) for name, value in inputs.items()}
     scores, whole = gradients(network, inputs)
-    padding_free = PaddingFree.of(network, worth=0)
+    padding_free = PaddingFree.of(network, worth=0, ignores_padding=True)
 
     with padding_free.in_force():
         own_scores, own = gradients(network, inputs)
@@ -109,7 +108,7 @@ def test_every_body_is_tested():
 def test_width_does_not_matter(width):
     """However wide the batch was padded, the layers are given the same tokens."""
     network = make()
-    padding_free = PaddingFree.of(network, worth=0)
+    padding_free = PaddingFree.of(network, worth=0, ignores_padding=True)
     narrow = gradients(network, make_inputs())[1]
     inputs = make_inputs()
     inputs = {name: F.pad(value, (0, width - value.shape[1])) for name, value in inputs.items()}
@@ -138,7 +137,7 @@ def test_other_batches_go_through_as_they_are(change):
     """Padding on the left, no mask, or a row without a token: the layers are given the batch as it is, bit for bit."""
     network, inputs = make(), change(make_inputs())
     logits = network(**inputs).logits
-    padding_free = PaddingFree.of(network, worth=0)
+    padding_free = PaddingFree.of(network, worth=0, ignores_padding=True)
 
     with padding_free.in_force():
         own = network(**inputs).logits
@@ -162,7 +161,7 @@ def test_everything_is_put_back():
     """Afterwards, and after an error in the middle, nothing is hooked, and the network's own attention is in force."""
     network, inputs = make(), make_inputs()
     logits = network(**inputs).logits
-    padding_free = PaddingFree.of(network, worth=0)
+    padding_free = PaddingFree.of(network, worth=0, ignores_padding=True)
     broken = network.bert.encoder.layer[1].register_forward_hook(lambda *_: 1 / 0)
 
     with pytest.raises(ZeroDivisionError), padding_free.in_force():
@@ -180,7 +179,23 @@ def hooked(network):
 
 
 def two_bodies(network):
-    return nn.ModuleList([network, make()])
+    network.dropout = make().bert
+    return network
+
+
+class Pooled(nn.Module):
+    """A network of a user's own, which reads what stands at padding."""
+
+    def __init__(self):
+        super().__init__()
+        self.body, self.classifier = make().bert, nn.Linear(16, 3).double()
+
+    def forward(self, inputs):
+        return self.classifier(self.body(**inputs).last_hidden_state.mean(1))
+
+
+class Subclass(BertForSequenceClassification):
+    """A user's own head under the name of transformers'."""
 
 
 @pytest.mark.parametrize(
@@ -192,15 +207,86 @@ def two_bodies(network):
         make(chunk_size_feed_forward=1),
         make(output_hidden_states=True),
         BertForSequenceClassification(bert_config(is_decoder=True)),
-        BertForMaskedLM(bert_config()),
+        Pooled(),
+        Subclass(bert_config()),
         AutoModelForSequenceClassification.from_config(llama_config()),
         nn.Linear(2, 2),
     ],
-    ids=["hooked", "two", "eager", "chunks", "states", "decoder", "vocabulary", "llama", "plain"],
+    ids=["hooked", "two", "eager", "chunks", "states", "decoder", "own", "subclass", "llama", "plain"],
 )
 def test_who_must_see_the_padding(network):
     """Where the layers' inputs are looked at, recomputed, or mean something else, there is nothing to put in force."""
-    assert PaddingFree.of(network, worth=0) is None
+    assert PaddingFree.of(network, worth=0, ignores_padding=True) is None
+
+
+@pytest.mark.parametrize("head", ["token", "answer"])
+def test_outputs_per_token_need_a_loss_that_ignores_padding(head):
+    """Heads with an output per token are left alone where the loss may count, or normalise over, what is at padding."""
+    assert PaddingFree.of(make(head=head), worth=0) is None
+
+
+@pytest.mark.parametrize("make_network", [Pooled, lambda: make(head="answer")])
+def test_losses_that_read_padding_are_those_of_padded_batches(make_network, monkeypatch):
+    """A mean over all positions, or a softmax over them, gives the padded batch's weights by "auto" too."""
+    monkeypatch.setattr("keraslike.data.cutting.PRICES", {"cpu": ((1.0, 5.0), (2.0, 5.0))})
+    found = {}
+    for size in (None, "auto"):
+        network = make_network()
+        inputs, targets = make_inputs(), torch.tensor([0, 1, 2, 0, 1, 2])
+        loss = "cross_entropy"
+        if not isinstance(network, Pooled):
+            network, loss, targets = ModelWrapper(network), answer_loss, torch.zeros(6, 2, dtype=torch.long)
+        model = Model(network, torch.optim.SGD(network.parameters(), lr=0.1), loss, device="cpu")
+        model.fit(inputs, targets, batch_size=6, micro_batch_size=size, seed=3, verbose=0)
+        found[size] = torch.cat([parameter.detach().flatten() for parameter in network.parameters()])
+
+    assert (found["auto"] - found[None]).norm() / found[None].norm() < EXACT
+
+
+def answer_loss(outputs, targets):
+    """The loss of transformers' own head: its softmax is over padding too."""
+    return F.cross_entropy(outputs["start_logits"], targets[:, 0]) + F.cross_entropy(
+        outputs["end_logits"], targets[:, 1]
+    )
+
+
+def test_a_mask_of_floats():
+    """A mask of floats means the same."""
+    network, inputs = make(), make_inputs()
+    logits = network(**inputs).logits
+    padding_free = PaddingFree.of(network, worth=0)
+
+    with padding_free.in_force():
+        own = network(inputs["input_ids"], attention_mask=inputs["attention_mask"].double()).logits
+
+    assert padding_free.sent == [sum(LENGTHS)]
+    assert (own - logits).abs().max() < EXACT
+
+
+def test_who_looks_on_later_sees_the_padded_batch():
+    """A hook that somebody sets on a layer after the run was planned is given the batch as it is."""
+    network, inputs, seen = make(), make_inputs(), []
+    padding_free = PaddingFree.of(network, worth=0)
+    network.bert.encoder.layer[0].register_forward_hook(lambda layer, args, output: seen.append(args[0].shape))
+
+    with padding_free.in_force():
+        network(**inputs)
+
+    assert seen == [(len(LENGTHS), max(LENGTHS), 16)]
+
+
+def test_dropout_of_attention():
+    """The weights of attention are dropped as in transformers' own: of texts of one length, the same ones by a seed."""
+    query, key, value = torch.randn(3, 1, 2, 10, 8, generator=torch.Generator().manual_seed(1))
+    layout = lay_out([5, 5], 5, 1)
+    padded = [part[0].unflatten(1, (2, 5)).transpose(0, 1) for part in (query, key, value)]
+
+    torch.manual_seed(7)
+    own, _ = attend(nn.Identity(), query, key, value, None, layout=layout, dropout=0.5)
+    torch.manual_seed(7)
+    whole = F.scaled_dot_product_attention(*padded, dropout_p=0.5)
+
+    assert torch.equal(own[0], whole.transpose(1, 2).flatten(0, 1))
 
 
 # The layout
