@@ -8,9 +8,8 @@ from typing import Any, Literal
 from poutyne import Callback
 
 from keraslike.calling import did_you_mean, parameters_of
-from keraslike.engine.watching import mode_of
+from keraslike.engine.watching import chosen_mode
 from keraslike.errors import ArgumentError
-from keraslike.recipes.early_stop import is_direction_known
 
 USUAL_SHARE = 1e-3
 """Training stops below this share of the first rate: flair stops below 1e-4, having begun at 0.1."""
@@ -85,7 +84,7 @@ class AnnealOnPlateau(Callback):
         min_learning_rate: float | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Poutyne is untyped
-        self.monitor, self.mode = monitor, _mode(monitor, mode)
+        self.monitor, self.mode = monitor, chosen_mode(monitor, mode, 'AnnealOnPlateau({!r}, mode="{}")')
         _check(factor=factor, patience=patience, extra=initial_extra_patience, smallest=min_learning_rate)
         self.factor, self.patience, self.initial_extra_patience = float(factor), patience, initial_extra_patience
         self.second = second
@@ -256,21 +255,6 @@ def annealing_of(schedule: Any) -> AnnealOnPlateau:
                 f"write {ours}=." if ours else _ANSWERS.get(name) or did_you_mean(name, choices),
             )
     return AnnealOnPlateau(**given)
-
-
-def _mode(monitor: str, mode: str) -> Literal["min", "max"]:
-    if mode not in ("auto", "min", "max"):
-        choices = ("auto", "min", "max")
-        raise ArgumentError(
-            f"mode={mode!r} is not known.", f"one of {', '.join(choices)}.", did_you_mean(str(mode), choices)
-        )
-    if mode == "auto" and not is_direction_known(monitor):
-        raise ArgumentError(
-            f"whether a larger or a smaller {monitor!r} is better is not known.",
-            'mode="max" or mode="min" beside the monitor.',
-            f'write AnnealOnPlateau({monitor!r}, mode="max").',
-        )
-    return mode_of(monitor) if mode == "auto" else "min" if mode == "min" else "max"
 
 
 def _check(*, factor: Any, patience: Any, extra: Any, smallest: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn
 from torch.optim import Optimizer
 
-from keraslike.calling import did_you_mean
+from keraslike.calling import did_you_mean, nearest
 from keraslike.checks.callbacks import as_list
 from keraslike.engine.device import check_device
 from keraslike.errors import ArgumentError
@@ -21,10 +21,19 @@ OTHER_WORDS = {
     "patience": "early_stop",
     "load_best_model_at_end": "early_stop",
     "metric_for_best_model": "early_stop",
+    "monitor": "early_stop",
+    "restore_best": "early_stop",
+    "restore_best_weights": "early_stop",
     "max_steps": "updates",
+    "steps": "updates",
+    "iterations": "updates",
+    "max_iter": "epochs",
+    "seconds": "minutes",
     "total_steps": "updates",
     "max_time": "minutes",
     "eval_steps": "validate_every",
+    "eval_strategy": "validate_every",
+    "evaluation_strategy": "validate_every",
     "val_check_interval": "validate_every",
     "n_epochs": "epochs",
     "nb_epoch": "epochs",
@@ -38,6 +47,7 @@ OTHER_WORDS = {
     "head_learning_rate": "learning_rate",
     "layerwise_lr_decay": "layer_decay",
     "freeze_layers": "freeze",
+    "trainable": "freeze",
     "freeze_backbone": "freeze",
     "freeze_encoder": "freeze",
     "validation_dataset": "validation_data",
@@ -61,6 +71,7 @@ OTHER_WORDS = {
     "class_weights": "class_weight",
     "sample_weights": "sample_weight",
     "num_workers": "workers",
+    "n_jobs": "workers",
     "dataloader_num_workers": "workers",
     "train_sampler": "sampler",
     "physical_batch_size": "micro_batch_size",
@@ -78,6 +89,8 @@ ELSEWHERE = {
     "lr": ("fit", 'write fit(..., learning_rate=...), or optimizer={"optim": "adamw", "lr": ...}.'),
     "epochs": ("fit", "write fit(..., epochs=...)."),
     "batch_size": ("fit", "write fit(..., batch_size=...)."),
+    "optimizer": ("Model", 'write Model(..., optimizer="sgd").'),
+    "optim": ("Model", 'write Model(..., optimizer="sgd").'),
     "num_labels": ("", "leave it out: fit learns the labels; or give Model(..., labels=[...])."),
     "num_classes": ("", "leave it out: fit learns the labels; or give Model(..., labels=[...])."),
     "loss": ("", "write Model(..., loss_function=...)."),
@@ -160,8 +173,14 @@ def check_options(given: Mapping[str, Any], known: Collection[str], verb: str, s
                 f"{verb}() has no argument {name!r}.", f"one of {', '.join(choices)}.", ELSEWHERE[name][1]
             )
         ours = OTHER_WORDS.get(name)
-        do = f"write {ours}=." if ours in choices else did_you_mean(name, choices)
+        do = f"write {ours}=." if ours in choices else did_you_mean(name, choices, _elsewhere(name, verb))
         raise ArgumentError(f"{verb}() has no argument {name!r}.", f"one of {', '.join(choices)}.", do)
+
+
+def _elsewhere(name: str, verb: str) -> str | None:
+    """Say where an argument stands that a misspelt one may have meant; None where there is none such."""
+    meant = None if name in OTHER_WORDS else nearest(name, ELSEWHERE)
+    return None if meant is None or ELSEWHERE[meant][0] == verb else ELSEWHERE[meant][1]
 
 
 def check_numbers(counts: Mapping[str, Any]) -> None:
@@ -182,6 +201,7 @@ def check_numbers(counts: Mapping[str, Any]) -> None:
             continue  # of body and head, read by recipes.plan_rates
         if value is not None and not _is_size(value, may_be_infinite=name == "clip_norm"):
             raise ArgumentError(f"{name}={value!r} is no size.", "a finite number of at least 0, or None.")
+    _check_clipping(counts.get("clip_norm"))
     _check_time(counts.get("minutes"))
     workers = counts.get("workers")
     if workers is not None and not (_is_whole(workers) and workers >= 0):
@@ -191,6 +211,15 @@ def check_numbers(counts: Mapping[str, Any]) -> None:
         raise ArgumentError(f"seed={seed!r} is no seed.", "an int from 0 to 4,294,967,295.", "write seed=42.")
     if isinstance(counts.get("shuffle"), str):
         raise ArgumentError(f"shuffle={counts['shuffle']!r} was given.", "True or False.", "write shuffle=False.")
+
+
+def _check_clipping(norm: Any) -> None:
+    if norm is not None and not norm:
+        raise ArgumentError(
+            "clip_norm=0 cuts every gradient down to nothing, so that nothing is learned.",
+            "a number above 0, or None.",
+            "write clip_norm=None to leave the gradients as they are.",
+        )
 
 
 def _check_time(minutes: Any) -> None:

@@ -58,7 +58,7 @@ class BodyMemo:
         self._signature = inspect.signature(self._true)
         self._parameters = [p for p in body.parameters() if not p.requires_grad]
         self._versions = self._versions_now()
-        self._is_pure, self._is_padding_seen = False, False
+        self._is_pure, self._is_padding_seen, self._is_trying = False, False, False
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Let a copy of the body have a plain `forward` of its own."""
@@ -121,8 +121,12 @@ class BodyMemo:
         rows = self._rows(outputs, call)
         if rows is None or not self._is_as_expected(outputs, rows, call):
             return outputs
-        self.features.keep(call.keys, rows)
-        return outputs
+        if self._is_trying:
+            return outputs
+        # Of a text that stands in a batch twice the first one counts, now as in later epochs and runs.
+        first = dict(zip(reversed(call.keys), reversed(rows), strict=True))
+        self.features.keep(list(first), list(first.values()))
+        return outputs if len(first) == len(rows) else self._assembled([first[key] for key in call.keys], call)
 
     def _is_as_expected(self, outputs: Any, rows: list[Row], call: Call) -> bool:
         """Check once what has to be true of a body, and of its pooler."""
@@ -136,7 +140,12 @@ class BodyMemo:
             self._is_padding_seen = True
             assert call.lengths is not None  # it is padded
             shortest = min(range(len(call.lengths)), key=call.lengths.__getitem__)
-            alone = self._rows(self.body(**call.alone(shortest)), _part(call, [shortest], call.lengths[shortest]))
+            self._is_trying = True  # the batch's own features are the ones that are kept
+            try:
+                outputs = self.body(**call.alone(shortest))
+            finally:
+                self._is_trying = False
+            alone = self._rows(outputs, _part(call, [shortest], call.lengths[shortest]))
             if alone is None or not all(map(_is_close, alone[0], rows[shortest])):
                 self.may_crop = False
         return self.is_on and (self.may_crop or not call.is_padded)

@@ -67,11 +67,12 @@ class Course:
             batch: the number of the last batch that was learned from.
         """
         self._batches = batch
-        is_due = self._is_validation_due()
-        if is_due:
-            self._validate_inside(epoch)
-        is_asked = is_due and self._stopped(epoch) is not None
-        self._is_cut = (is_asked or self._is_far_enough()) and batch != self.run.steps_per_epoch
+        line = self._validate_inside(epoch) if self._is_validation_due() else None
+        is_asked = line is not None and self._stopped(epoch) is not None
+        is_last = batch == self.run.steps_per_epoch
+        self._is_cut = (is_asked or self._is_far_enough()) and not is_last
+        if line is not None and not (self._is_cut or is_last):  # else the epoch's own line shows these figures
+            self.run.cutting.say(line)
         return self._is_cut
 
     def _is_far_enough(self) -> bool:
@@ -91,12 +92,24 @@ class Course:
         self._book(epoch, values)
         return values
 
-    def finish(self) -> None:
-        """Put the best weights back, where the run looked for them, and say which they are."""
-        stop, history = self.run.early_stop, self.run.history
-        if stop is None or self._best is None or not history:
+    @contextmanager
+    def best_at_the_end(self) -> Iterator[None]:
+        """Put the best weights back at the end, where the run looked for them, also where an exception ends it."""
+        try:
+            yield
+        except BaseException:
+            if self.run.history.best is not None:
+                self._finish(is_whole=False)
+            raise
+        if self.run.history:
+            self._finish(is_whole=True)
+
+    def _finish(self, *, is_whole: bool) -> None:
+        """Put the best weights back, and say which they are; a step that did not end may have changed the last ones."""
+        stop = self.run.early_stop
+        if stop is None or self._best is None:
             return
-        is_last = stop.best is not None and stop.best["update"] == self.updates
+        is_last = is_whole and stop.best is not None and stop.best["update"] == self.updates
         if not is_last:
             self._best.put_back()
         self.run.cutting.say(stop.told(by_updates=self.run.validate_every is not None, is_last=is_last))
@@ -110,15 +123,16 @@ class Course:
         self.guard.settle()  # the last step may prove to be skipped
         return self.updates % every == 0 and self.updates != self._validated_at
 
-    def _validate_inside(self, epoch: int) -> None:
-        """Measure between two steps, and leave everything as it is for the next one."""
+    def _validate_inside(self, epoch: int) -> str:
+        """Measure between two steps, leave everything as it is for the next one, and give the line that tells of it."""
         began = time.perf_counter()
         displays = CallbackList([callback for callback in self.run.callbacks.callbacks if _is_display(callback)])
         with kept(), _modes_kept(self.model.network), self.model.books_aside():
             self._inside = measure(self.model, self.run, displays)
         figures, seconds = figures_of(self._inside), time.perf_counter() - began
-        self.run.cutting.say(result_line(f"Update {self.updates}", figures, seconds))
+        line = result_line(f"Update {self.updates}", figures, seconds)
         self._book(epoch, self._inside)
+        return line
 
     def _book(self, epoch: int, values: dict[str, float]) -> None:
         """Keep a validation, and show it to all who look at validations."""

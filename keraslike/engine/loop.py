@@ -31,34 +31,34 @@ def train(model: Learner, run: Run) -> None:
                 validate inside the epoch, where it is time to        (validate_every, on_validation_end)
             validate                                                (on_validation_end)
             the epoch's row goes into the history
-        put the best weights back, where they were looked for     (early_stop)
+        put the best weights back, where they were looked for     (early_stop; also where an exception ends the run)
     """
     schedule = run.schedule(model.optimizer) if run.schedule is not None else None
     undo = Undo(model.network, model.optimizer, model.loss_function)
     guard = StepGuard(model, undo, run.clip_norm, run.history, schedule, run.cutting.say)
     course = Course(model, run, guard)
     run.callbacks.on_train_begin({})
-    for epoch in course.epochs():
-        run.callbacks.on_epoch_begin(epoch, {})
-        began = time.perf_counter()
-        undo.watch()
-        with model.in_mode(training=True):
-            for batches in _grouped(run.batches_of(epoch, model), run.batches_per_step):
-                course.move_rate()
-                with told_of_memory():
-                    _take_step(model, run, epoch, Step(model, batches, run.cutting, undo), guard)
-                if course.ends_epoch(epoch, batches[-1].number):
-                    break
-            guard.settle()
-            row = {"epoch": epoch, "time": 0.0, **model.epoch_values()}
-        row |= course.validate(epoch)
-        row["time"] = time.perf_counter() - began
-        if epoch == run.initial_epoch:
-            check_monitors(run.callbacks.callbacks, row)
-        run.callbacks.on_epoch_end(epoch, row)
-        guard.end_epoch()
-        run.history.append(row)
-    course.finish()
+    with course.best_at_the_end():
+        for epoch in course.epochs():
+            run.callbacks.on_epoch_begin(epoch, {})
+            began = time.perf_counter()
+            undo.watch()
+            with model.in_mode(training=True):
+                for batches in _grouped(run.batches_of(epoch, model), run.batches_per_step):
+                    course.move_rate()
+                    with told_of_memory():
+                        _take_step(model, run, epoch, Step(model, batches, run.cutting, undo), guard)
+                    if course.ends_epoch(epoch, batches[-1].number):
+                        break
+                guard.settle()
+                row = {"epoch": epoch, "time": 0.0, **model.epoch_values()}
+            row |= course.validate(epoch)
+            row["time"] = time.perf_counter() - began
+            if epoch == run.initial_epoch:
+                check_monitors(run.callbacks.callbacks, row)
+            run.callbacks.on_epoch_end(epoch, row)
+            guard.end_epoch()
+            run.history.append(row)
     run.callbacks.on_train_end({})
 
 

@@ -159,7 +159,8 @@ def _numbered(source: Iterable[Any], steps: int | None) -> Iterator[tuple[int, A
                 return
         if number == before:
             raise DataError(
-                f"the data ran out after {number} batches of an epoch: a generator can be read only once.",
+                f"the data ran out {f'after {number} batches' if number else 'before the first batch'} of an epoch: a "
+                "generator can be read only once.",
                 f"at least {steps or 1} in every epoch.",
                 "give a list or a torch Dataset, or fewer epochs or updates.",
             )

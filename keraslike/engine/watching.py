@@ -14,6 +14,20 @@ SMALLER_IS_BETTER = frozenset(_SMALLER.split())
 """A value whose name has one of these words is better where it is smaller."""
 
 
+_LARGER = """acc accuracy auc auroc bleu chrf completeness corr d2 dcg em f1 fbeta fscore homogeneity info information
+    iou jaccard kappa kendall kendalltau mallows map match matthews mcc measure meteor ndcg pearson pearsonr precision
+    predictive r2 rand recall rouge similarity somersd spearman spearmanr specificity tau topk variance weightedtau"""
+
+LARGER_IS_BETTER = frozenset(_LARGER.split())
+"""A value whose name has one of these words, and none of `SMALLER_IS_BETTER`, is better where it is larger."""
+
+_PLAIN = """acc accuracy auc auroc bleu cer error f1 kappa loss mae mcc mse nll pearson perplexity precision r2 recall
+    rmse spearman wer"""
+
+_BEYOND_DOUBT = frozenset(_PLAIN.split())
+"""What has one of these words, and none that speaks against it, has no other direction than that of its name."""
+
+
 def mode_of(monitor: str) -> Literal["min", "max"]:
     """Tell from a value's name whether smaller or larger is better.
 
@@ -26,8 +40,66 @@ def mode_of(monitor: str) -> Literal["min", "max"]:
     name = monitor.removeprefix("val_")
     if name.startswith(("neg_", "d2_")) or name.endswith("_score"):
         return "max"
+    return "min" if _words(name) & SMALLER_IS_BETTER or name == "negative_log_likelihood" else "max"
+
+
+def is_direction_known(monitor: str) -> bool:
+    """Tell whether the name of a value says whether smaller or larger is better.
+
+    Example:
+        >>> is_direction_known("val_f1_macro"), is_direction_known("val_cost")
+        (True, False)
+    """
+    is_of_scikit = monitor.endswith("_score") or monitor.removeprefix("val_").startswith("neg_")
+    return is_of_scikit or bool(_words(monitor) & (SMALLER_IS_BETTER | LARGER_IS_BETTER))
+
+
+def chosen_mode(monitor: str, given: Any, written: str) -> Literal["min", "max"]:
+    """Give the direction that was named, else that of the name.
+
+    Args:
+        monitor: the name of the value.
+        given: "min" or "max"; "auto" or None: the name tells it.
+        written: what to write instead, with places for a name and a direction.
+
+    Raises:
+        ArgumentError: there is no such direction, the name says the opposite, or nothing in the name tells it.
+
+    Example:
+        >>> chosen_mode("val_cost", "min", ""), chosen_mode("val_f1_macro", "auto", "")
+        ('min', 'max')
+    """
+    if given not in ("min", "max", "auto", None):
+        raise ArgumentError(
+            f"mode={given!r} is not known.",
+            '"min" where a smaller value is better, "max" where a larger one is; "auto" tells it from the name.',
+            did_you_mean(str(given), ("min", "max", "auto")) or f"write {written.format(monitor, 'max')}.",
+        )
+    if given in ("auto", None) and not is_direction_known(monitor):
+        raise ArgumentError(
+            f"whether a larger or a smaller {monitor!r} is better is not known.",
+            'mode="max" or mode="min" beside the monitor.',
+            f"write {written.format(monitor, 'max')}.",
+        )
+    named: Literal["min", "max"] = mode_of(monitor) if given in ("auto", None) else given
+    if named != mode_of(monitor) and _is_beyond_doubt(monitor):
+        raise ArgumentError(
+            f"mode={given!r} is given, and of {monitor!r} the {'smaller' if given == 'max' else 'larger'} is better.",
+            f"mode={mode_of(monitor)!r}, or a name for the value that does not say so.",
+            f"leave mode out, or write {written.format(monitor, mode_of(monitor))}.",
+        )
+    return named
+
+
+def _is_beyond_doubt(monitor: str) -> bool:
+    words = _words(monitor)
+    return bool(words & _BEYOND_DOUBT) and not (words & SMALLER_IS_BETTER and words & LARGER_IS_BETTER)
+
+
+def _words(name: str) -> set[str]:
+    """Give the words of a name in lower case; "rouge" stands for rouge1, rougeL and the like."""
     words = {word.lower() for word in re.findall(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])", name)}
-    return "min" if words & SMALLER_IS_BETTER or name == "negative_log_likelihood" else "max"
+    return words | {re.sub(r"[0-9l]+$", "", word) for word in words if word.startswith("rouge")}
 
 
 def is_watching(callback: Any) -> bool:

@@ -11,7 +11,7 @@ from torch import nn
 
 from keraslike.engine.random_state import kept
 from keraslike.errors import ArgumentError
-from keraslike.recipes.layers import body_of
+from keraslike.recipes.layers import body_of, covered
 
 ADAPTER = "default"
 """The name that peft gives to the only adapter of a network."""
@@ -55,7 +55,7 @@ def apply_lora(network: nn.Module, config: Any, fresh: Collection[str] = ()) -> 
         return
     _refuse_adapters(network)
     learning = {id(p): p for p in _learning(network, fresh, config.modules_to_save or ()) if p.requires_grad}
-    whole = [name for name in _covered(network, learning) if name]
+    whole = [name for name, _ in covered(network, learning) if name]
     chosen = _chosen(network, config, whole)
     _inject(network, chosen)
     for parameter in learning.values():
@@ -118,16 +118,6 @@ def _vocabulary(network: Any) -> nn.Module | None:
     get = getattr(network, "get_output_embeddings", None)
     head: nn.Module | None = None if get is None else get()
     return head
-
-
-def _covered(module: nn.Module, learning: Collection[int], name: str = "") -> Iterator[str]:
-    """Give the names of the largest modules of which all parameters learn."""
-    own = [id(parameter) in learning for parameter in module.parameters()]
-    if own and all(own):
-        yield name
-    elif any(own):
-        for child, part in module.named_children():
-            yield from _covered(part, learning, f"{name}.{child}" if name else child)
 
 
 # Which layers get matrices

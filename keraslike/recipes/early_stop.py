@@ -1,25 +1,17 @@
 """`early_stop=3`, or a dict: when to stop, and by which value."""
 
-import re
 from collections.abc import Mapping, Sequence
 from math import isfinite
-from typing import Any, Literal
+from typing import Any
 
 from keraslike.calling import did_you_mean
 from keraslike.data.values import plain
 from keraslike.engine.early_stop import EarlyStop, refuse_monitor
-from keraslike.engine.watching import SMALLER_IS_BETTER, mode_of
+from keraslike.engine.watching import chosen_mode
 from keraslike.errors import ArgumentError
 
 PATIENCE = 3
 """Validations in a row that are not better, where a dict says nothing."""
-
-_LARGER = """acc accuracy auc auroc bleu chrf completeness corr d2 dcg em f1 fbeta fscore homogeneity info information
-    iou jaccard kappa kendall kendalltau mallows map match matthews mcc measure meteor ndcg pearson pearsonr precision
-    predictive r2 rand recall rouge similarity somersd spearman spearmanr specificity tau topk variance weightedtau"""
-
-LARGER_IS_BETTER = frozenset(_LARGER.split())
-"""A value whose name has one of these words, and none of `SMALLER_IS_BETTER`, is better where it is larger."""
 
 _OTHER_WORDS = {
     "metric": "monitor",
@@ -81,7 +73,7 @@ def plan_early_stop(given: Any, names: Sequence[str], *, has_validation: bool, h
     return EarlyStop(
         monitor,
         _patience(chosen.get("patience", PATIENCE)),
-        is_higher_better=_mode(monitor, chosen.get("mode")) == "max",
+        is_higher_better=chosen_mode(monitor, chosen.get("mode"), 'early_stop=dict(monitor={!r}, mode="{}")') == "max",
         min_delta=_min_delta(chosen.get("min_delta") or 0.0),
     )
 
@@ -127,40 +119,3 @@ def _min_delta(given: Any) -> float:
     if type(size) in (int, float) and isfinite(size) and size >= 0:
         return float(size)
     raise ArgumentError(f"min_delta={given!r} is no size.", "a finite number of at least 0.", "write min_delta=0.001.")
-
-
-def _mode(monitor: str, given: Any) -> Literal["min", "max"]:
-    """Give the direction that was named, else that of the name.
-
-    Raises:
-        ArgumentError: no such direction, or nothing in the name tells it.
-    """
-    if given in ("min", "max"):
-        named: Literal["min", "max"] = given
-        return named
-    if given not in (None, "auto"):
-        raise ArgumentError(
-            f"mode={given!r} of early_stop is not known.",
-            '"min" where a smaller value is better, "max" where a larger one is.',
-            did_you_mean(str(given), ("min", "max")) or 'write mode="max".',
-        )
-    if not is_direction_known(monitor):
-        raise ArgumentError(
-            f"whether a larger or a smaller {monitor!r} is better is not known.",
-            'mode="max" or mode="min" beside the monitor.',
-            f'write early_stop=dict(monitor={monitor!r}, mode="max").',
-        )
-    return mode_of(monitor)
-
-
-def is_direction_known(monitor: str) -> bool:
-    """Tell whether the name of a value says whether smaller or larger is better.
-
-    Example:
-        >>> is_direction_known("val_f1_macro"), is_direction_known("val_cost")
-        (True, False)
-    """
-    words = {word.lower() for word in re.findall(r"[A-Z]?[a-z0-9]+|[A-Z]+[0-9]*(?![a-z])", monitor)}
-    bare = {re.sub(r"[0-9l]+$", "", word) for word in words if word.startswith("rouge")}
-    is_of_scikit = monitor.endswith("_score") or monitor.removeprefix("val_").startswith("neg_")
-    return is_of_scikit or bool((words | bare) & (SMALLER_IS_BETTER | LARGER_IS_BETTER))

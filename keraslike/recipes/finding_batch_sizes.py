@@ -20,8 +20,8 @@ from keraslike.engine.run import Run
 from keraslike.engine.step import Cutting
 from keraslike.errors import DataError, OutOfMemoryError
 from keraslike.recipes.coming import ChosenBatches, Coming
-from keraslike.recipes.forecasting import Go, freezing_of, standing_bytes
-from keraslike.recipes.peak_memory import PeakMemory, activation_bytes
+from keraslike.recipes.forecasting import Go, freezing_of
+from keraslike.recipes.peak_memory import PeakMemory, activation_bytes, standing_bytes
 from keraslike.recipes.plan import gigabytes
 from keraslike.tracking.history import History
 

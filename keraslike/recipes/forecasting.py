@@ -2,12 +2,12 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from itertools import islice
 from typing import Any
 
 import numpy as np
-import torch
 from poutyne import CallbackList
 
 from keraslike.data.batches import Indices, OwnBatches
@@ -17,7 +17,7 @@ from keraslike.engine.run import Run
 from keraslike.errors import DataError
 from keraslike.recipes.coming import ChosenBatches, Coming, Numbers, Steps, amount_of
 from keraslike.recipes.freezing import Freezing
-from keraslike.recipes.peak_memory import PeakMemory, activation_bytes
+from keraslike.recipes.peak_memory import PeakMemory, activation_bytes, standing_bytes
 from keraslike.recipes.plan import Plan
 from keraslike.recipes.reckoning import Costs, Reckoning, Spent
 from keraslike.recipes.stopwatch import WARM_UP, Line, Stopwatch
@@ -111,7 +111,14 @@ class Forecast:
                 "give updates= or steps_per_epoch=.",
             )
         costs = {epoch: self._costs(run, go, epoch) for epoch in _phases(run)}
-        found = Reckoning(run, costs, self._validation(run))
+        validation, reused = self._validation(run), _reused(run)
+        if reused is None:
+            found = Reckoning(run, costs, validation)
+        else:
+            with reused():
+                costs |= self._costs_of_reuse(run, go)
+                self._validation(run)  # fills the memory
+                found = Reckoning(run, costs, validation, self._validation(run))
         return self._told(run, found)
 
     # Training
@@ -128,6 +135,15 @@ class Forecast:
         amounts = found.sizes if has_sizes_alone else found.amounts
         amount, sent, real = (float(np.mean(values)) for values in (amounts, found.sent, found.real))
         return Costs(Line.through(amounts, found.cpu), Line.through(amounts, found.wall), amount, sent, real)
+
+    def _costs_of_reuse(self, run: Run, go: Go) -> dict[int, Costs]:
+        """Take the steps once more, with the features that a frozen body has computed in the first epoch."""
+        own = _probe(run, run.initial_epoch)
+        if not isinstance(own.batches, ChosenBatches):
+            return {}  # other steps each time
+        own.updates, own.callbacks = WARM_UP + len(SHARES) + 1, CallbackList(freezing_of(run))
+        go(own)  # fills the memory
+        return {run.initial_epoch + 1: self._costs(run, go, run.initial_epoch)}
 
     def _warm(self) -> None:
         self.peaks.append(self.memory.peak())
@@ -171,8 +187,8 @@ class Forecast:
         if run.early_stop is not None:
             peak += 0 if self.model.is_on_accelerator else standing_bytes(self.model, has_gradients=False)
             notes.append("early stopping may end the run sooner")
-        if any(freezing.chosen.parameters and freezing.is_for_good for freezing in freezing_of(run)):
-            notes.append("epochs after the first are faster where the features of a frozen body are used again")
+        if _reused(run) is not None:
+            notes.append("from the second epoch on the features of the frozen body are used again")
         if found.is_guessed:
             notes.append("the data come as they are: the coming steps are taken for the mean of the first ones")
         total = found.total
@@ -195,6 +211,11 @@ def _phases(run: Run) -> list[int]:
     """Give the epochs from which on the steps cost something else: the first one, and where layers begin to learn."""
     later = {epoch for freezing in freezing_of(run) for epoch in freezing.unfreeze if epoch > run.initial_epoch}
     return [run.initial_epoch, *sorted(later)]
+
+
+def _reused(run: Run) -> Callable[[], AbstractContextManager[None]] | None:
+    """Give what lets the features of a frozen body be used again inside; None where the run does not."""
+    return next((freezing.reused for freezing in freezing_of(run) if freezing.reused is not None), None)
 
 
 def freezing_of(run: Run) -> list[Freezing]:
@@ -270,21 +291,3 @@ class _Validated:
                 yield batch
             if place >= self.places[-1]:
                 return
-
-
-def standing_bytes(model: Any, *, has_gradients: bool = True) -> int:
-    """Give the bytes of weights, buffers and moments, and of the gradients.
-
-    Example:
-        >>> from types import SimpleNamespace
-        >>> network = torch.nn.Linear(9, 1)
-        >>> model = SimpleNamespace(network=network, optimizer=torch.optim.SGD(network.parameters(), lr=0.1))
-        >>> standing_bytes(model)
-        40
-    """
-    tensors = [*model.network.parameters(), *model.network.buffers()]
-    if has_gradients:
-        tensors += [parameter.grad for parameter in model.network.parameters() if parameter.grad is not None]
-    states = model.optimizer.state.values()
-    tensors += [value for state in states for value in state.values() if isinstance(value, torch.Tensor)]
-    return sum(tensor.nbytes for tensor in tensors)

@@ -1,8 +1,7 @@
 """What of a network does not learn, and from which epoch on it does."""
 
-import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -13,9 +12,9 @@ from keraslike.calling import did_you_mean
 from keraslike.data.values import plain
 from keraslike.engine.run import Run
 from keraslike.errors import ArgumentError
-from keraslike.recipes.layers import Depths, body_of, depths_of, pretrained_parameters
-
-ALL = "all"
+from keraslike.recipes.adapting import lora_of
+from keraslike.recipes.frozen_parts import ALL, Chosen, choose
+from keraslike.recipes.layers import Depths, depths_of
 
 
 class Freezable(Protocol):
@@ -28,14 +27,6 @@ class Freezable(Protocol):
     def set_mode(self, *, training: bool) -> None:
         """Set training or evaluation mode."""
         ...
-
-
-@dataclass(frozen=True)
-class Chosen:
-    """What is frozen: parameters, and the modules that stay in evaluation mode with them."""
-
-    parameters: list[nn.Parameter] = field(default_factory=list)
-    modules: list[nn.Module] = field(default_factory=list)
 
 
 class Freezing(Callback):
@@ -51,6 +42,10 @@ class Freezing(Callback):
         unfreeze: how many of the top layers learn from an epoch on, or "all".
         depths: where the parameters lie; needed where `unfreeze` counts layers.
         epoch: the number of the first epoch.
+
+    Attributes:
+        reused: while a run is only planned: gives what lets the features of the body be used again inside, as they
+            would be from the second epoch on; None where they would not.
     """
 
     def __init__(
@@ -64,6 +59,7 @@ class Freezing(Callback):
         super().__init__()  # type: ignore[no-untyped-call]  # Poutyne is untyped
         self.owner, self.chosen, self.unfreeze, self.depths, self.epoch = model, chosen, unfreeze, depths, epoch
         self._frozen = [parameter for parameter in chosen.parameters if parameter.requires_grad]
+        self.reused: Callable[[], AbstractContextManager[None]] | None = None
 
     @property
     def is_for_good(self) -> bool:
@@ -109,7 +105,15 @@ class Freezing(Callback):
         )
         later = [f"from epoch {at} {_told(layers)}" for at, layers in self.unfreeze.items() if at > self.epoch]
         then = f"; {', '.join(later)}" if later else ""
-        return [f"{learning:,} parameters learn, {frozen:,} are frozen{then}."]
+        return [f"{learning:,} parameters learn, {frozen:,} are frozen{then}.", *self._notes_of_lora()]
+
+    def _notes_of_lora(self) -> list[str]:
+        """Say what freezing means where LoRA's matrices stand beside the weights."""
+        matrices = {id(p) for name, p in self.owner.network.named_parameters() if ".lora_" in name}
+        if lora_of(self.owner.network) is None or matrices.isdisjoint(map(id, self._frozen)):
+            return []
+        later = ", so that of layers that learn later the matrices do" if self.unfreeze else ""
+        return [f"LoRA's matrices are frozen too; the weights beside them stay so for good{later}."]
 
 
 def _told(layers: int | str) -> str:
@@ -147,7 +151,7 @@ def plan_freezing(model: Freezable, options: Mapping[str, Any], run: Run, fresh:
     network = model.network
     if freeze in (None, False) and unfreeze is None:
         return Freezing(model, Chosen(), {}, None)
-    chosen = _choose(network, "body" if freeze in (None, False) else freeze, fresh)
+    chosen = choose(network, "body" if freeze in (None, False) else freeze, fresh)
     epochs = {} if unfreeze is None else _read_epochs(unfreeze, run)
     depths = None
     if any(layers != ALL for layers in epochs.values()):
@@ -157,78 +161,6 @@ def plan_freezing(model: Freezable, options: Mapping[str, Any], run: Run, fresh:
     _require_learning(model, freezing)
     run.callbacks.callbacks.insert(0, freezing)
     return freezing
-
-
-def _choose(network: nn.Module, freeze: Any, fresh: Collection[str]) -> Chosen:
-    """Give what "body", names of modules or parameters, and regular expressions stand for."""
-    names = [freeze] if isinstance(freeze, str) else freeze
-    if not isinstance(names, Collection) or not names or not all(isinstance(name, str) for name in names):
-        raise ArgumentError(
-            f"freeze={freeze!r} is neither a word nor a list of names.",
-            '"body", or names of modules or parameters, or regular expressions for the names of parameters.',
-            'write freeze="body", or freeze=["embeddings"].',
-        )
-    body = body_of(network) if "body" in names else None
-    named = [name for name in names if body is None or name != "body"]
-    found = {id(parameter): parameter for name in named for parameter in _parameters_of(network, name)}
-    modules = list(_covered(network, found))
-    if body is None:
-        return Chosen(list(found.values()), modules)
-    held = {id(parameter): parameter for parameter in pretrained_parameters(network, body, fresh)}
-    return Chosen(list((held | found).values()), [body, *modules])
-
-
-def _parameters_of(network: nn.Module, name: str) -> list[nn.Parameter]:
-    """Give the parameters of a name: of the network, of its body, or a regular expression."""
-    body = body_of(network)
-    for root in (network,) if body is None else (network, body):
-        parameters = dict(root.named_parameters(remove_duplicate=False))
-        found = [p for own, p in parameters.items() if own == name or own.startswith(f"{name}.")]
-        if found:
-            return found
-    if name == "body":
-        raise _no_body(network)
-    own = dict(network.named_parameters(remove_duplicate=False))
-    found = [parameter for full, parameter in own.items() if _matches(name, full)]
-    if not found:
-        known = ["body", *(full for full, _ in network.named_modules() if full), *own]
-        children = [child for child, _ in network.named_children()]
-        raise ArgumentError(
-            f"freeze names {name!r}, and no module or parameter is called so.",
-            f'"body", or names such as {", ".join([*children, *list(own)[:1]])}.',
-            did_you_mean(name, known, "look at the names: [name for name, _ in model.network.named_parameters()]."),
-        )
-    return found
-
-
-def _no_body(network: nn.Module) -> ArgumentError:
-    parts = [name for name, _ in network.named_children()]
-    return ArgumentError(
-        f'freeze="body" needs a body, and {type(network).__name__} has none, or several.',
-        f"a transformer, or a module with one in it; or names of parts: {', '.join(parts)}.",
-        f"write freeze=[{(parts or ['name'])[0]!r}].",
-    )
-
-
-def _matches(pattern: str, name: str) -> bool:
-    try:
-        return re.search(pattern, name) is not None
-    except re.error as error:
-        raise ArgumentError(
-            f"freeze names {pattern!r}, which is no regular expression: {error}.",
-            "a name, or a regular expression.",
-            f"write {re.escape(pattern)!r}.",
-        ) from None
-
-
-def _covered(module: nn.Module, found: Mapping[int, nn.Parameter]) -> Iterator[nn.Module]:
-    """Give the largest modules of which all parameters were found."""
-    own = [id(parameter) in found for parameter in module.parameters()]
-    if own and all(own):
-        yield module
-    elif any(own):
-        for child in module.children():
-            yield from _covered(child, found)
 
 
 def _read_epochs(unfreeze: Any, run: Run) -> dict[int, int | str]:
@@ -278,5 +210,13 @@ def _require_learning(model: Freezable, freezing: Freezing) -> None:
             raise ArgumentError(
                 "freeze leaves nothing that learns in the first epoch.",
                 "a head, or layers, of which the optimizer holds the parameters.",
-                "freeze less; or let layers learn from the start: unfreeze={1: 1}.",
+                f"freeze less{'; or let layers learn from the start: unfreeze={1: 1}' * _has_layers(model.network)}.",
             )
+
+
+def _has_layers(network: nn.Module) -> bool:
+    try:
+        depths_of(network, "freeze")
+    except ArgumentError:
+        return False
+    return True

@@ -120,9 +120,11 @@ def _required_body(network: nn.Module, wanted_by: str) -> nn.Module:
 def regrouped(optimizer: Optimizer, rates: PartRates | None) -> Iterator[None]:
     """Split the groups of an optimizer by rate for a run, and put them back at the end.
 
-    What a group says beside its rate (decay, betas) goes on to its parts; moments belong to parameters, and stay. The
-    group with the highest rate is the first: `history.learning_rates` are its rates. At the end the groups are those of
-    before, with their rates of before; what else a run has changed in them, such as a counter, is kept.
+    What a group says beside its rate (decay, betas) goes on to its parts; moments belong to parameters, and stay. Where
+    a group is split, the part with the highest rate is the first: `history.learning_rates` are its rates. Groups that
+    stay whole keep their order, so that a state saved now can be loaded later. For the run the highest rate is the
+    optimizer's own, which schedules with a last rate reckon with. At the end the groups are those of before, with their
+    rates of before; what else a run has changed in them, such as a counter, is kept, and so are groups added in it.
 
     Args:
         optimizer: any torch optimizer.
@@ -131,15 +133,20 @@ def regrouped(optimizer: Optimizer, rates: PartRates | None) -> Iterator[None]:
     if rates is None:
         yield
         return
-    before = list(optimizer.param_groups)
+    before, own_rate = list(optimizer.param_groups), optimizer.defaults.get("lr")
     parts = [_split(group, rates) for group in before]
-    optimizer.param_groups[:] = sorted((part for of_one in parts for part in of_one), key=lambda part: -part["lr"])
+    listed = [part for of_one in parts for part in of_one]
+    if len(listed) > len(before):
+        listed.sort(key=lambda part: -part["lr"])
+    optimizer.param_groups[:] = listed
+    optimizer.defaults["lr"] = max(part["lr"] for part in listed)
     try:
         yield
     finally:
         for group, of_one in zip(before, parts, strict=True):
             group.update({name: value for name, value in of_one[0].items() if name not in _OWN})
-        optimizer.param_groups[:] = before
+        optimizer.param_groups[:] = [*before, *optimizer.param_groups[len(listed) :]]
+        optimizer.defaults["lr"] = own_rate
 
 
 _OWN = ("params", "param_names", "lr", "initial_lr")

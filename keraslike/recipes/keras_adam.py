@@ -48,7 +48,7 @@ class KerasAdam(Optimizer):
         eps: float = 1e-7,
         weight_decay: float = 0.0,
     ) -> None:
-        super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "steps": 0})
+        super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay})
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Change the weights once; those without a gradient stay as they are.
@@ -61,19 +61,21 @@ class KerasAdam(Optimizer):
             with torch.enable_grad():
                 loss = closure()
         with torch.no_grad():
+            step = 1 + max((state["step"] for state in self.state.values()), default=0)
             for group in self.param_groups:
-                self._step_of(group)
+                self._step_of(group, step)
         return loss
 
-    def _step_of(self, group: dict[str, Any]) -> None:
-        group["steps"] += 1
+    def _step_of(self, group: dict[str, Any], step: int) -> None:
+        """Take the step of this number, which counts for all weights, as in Keras, and is kept beside the moments."""
         beta_1, beta_2 = group["betas"]
         for weight in group["params"]:
             gradient = weight.grad
             if gradient is None:
                 continue
             momentum, velocity = self._moments(weight)
-            lr, rate = _rates(group, weight)
+            self.state[weight]["step"] = step
+            lr, rate = _rates(group, step, weight)
             if group["weight_decay"]:
                 weight.mul_(1 - group["weight_decay"] * lr)
             momentum.mul_(beta_1).add_(gradient, alpha=1 - beta_1)
@@ -87,9 +89,9 @@ class KerasAdam(Optimizer):
         return state["momentum"], state["velocity"]
 
 
-def _rates(group: dict[str, Any], weight: Tensor) -> tuple[Tensor, Tensor]:
+def _rates(group: dict[str, Any], number: int, weight: Tensor) -> tuple[Tensor, Tensor]:
     """Give the rate, and the rate with the correction of the moments, rounded as Keras rounds them."""
     of: dict[str, Any] = {"dtype": weight.dtype, "device": weight.device}
-    beta_1, beta_2, step = (torch.tensor(value, **of) for value in (*group["betas"], float(group["steps"])))
+    beta_1, beta_2, step = (torch.tensor(value, **of) for value in (*group["betas"], float(number)))
     lr = torch.tensor(group["lr"], dtype=torch.float32).to(weight)  # Keras keeps its rate as float32
     return lr, lr * torch.sqrt(1 - beta_2**step) / (1 - beta_1**step)

@@ -79,6 +79,27 @@ def is_frozen(module: nn.Module) -> bool:
     return not any(parameter.requires_grad for parameter in module.parameters())
 
 
+def covered(module: nn.Module, found: Collection[int], name: str = "") -> Iterator[tuple[str, nn.Module]]:
+    """Give the largest modules of which all parameters are among some, with their names.
+
+    Args:
+        module: where to look.
+        found: the `id` of each of these parameters.
+        name: the module's own.
+
+    Example:
+        >>> network = nn.Sequential(nn.Linear(1, 1), nn.Linear(1, 1))
+        >>> [name for name, _ in covered(network, {id(p) for p in network[1].parameters()})]
+        ['1']
+    """
+    own = [id(parameter) in found for parameter in module.parameters()]
+    if own and all(own):
+        yield name, module
+    elif any(own):
+        for child, part in module.named_children():
+            yield from covered(part, found, f"{name}.{child}" if name else child)
+
+
 def depths_of(network: nn.Module, wanted_by: str) -> Depths:
     """Find out how far below the top each parameter of a network lies.
 

@@ -5,13 +5,13 @@ from typing import Any, NamedTuple
 
 import poutyne
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LambdaLR
 
 from keraslike.calling import did_you_mean
 from keraslike.data.values import plain
 from keraslike.engine.clock import Clock
 from keraslike.errors import ArgumentError
-from keraslike.recipes.schedule import make_schedule
+from keraslike.recipes.rates import Rates
+from keraslike.recipes.schedule import as_warmup, make_schedule
 
 TICKS = 1_000_000
 """A schedule that follows the time is made for so many steps, and asked for that of the share that is over."""
@@ -49,7 +49,7 @@ def plan_length(
         options: the rarer arguments of `fit`, with `updates` and `minutes`.
 
     Raises:
-        ArgumentError: the length is said twice.
+        ArgumentError: the length is said twice, or the last epoch comes before the first.
 
     Example:
         >>> plan_length(None, 3, 1, 40, {"updates": 100})
@@ -95,7 +95,7 @@ def check_displays(last_epoch: int | None, callbacks: Sequence[Any]) -> None:
         )
 
 
-def timed_schedule(schedule: Any, warmup: int | float, clock: Clock) -> Callable[[Optimizer], Any] | None:
+def timed_schedule(schedule: Any, warmup: int | float | None, clock: Clock) -> Callable[[Optimizer], Any] | None:
     """Give what makes a schedule whose rate follows the time.
 
     The rate is that of transformers' own schedule at the share of the time that is over.
@@ -117,6 +117,7 @@ def timed_schedule(schedule: Any, warmup: int | float, clock: Clock) -> Callable
             f"one of {', '.join(OF_PROGRESS)}, or None.",
             (did_you_mean(name, OF_PROGRESS) if isinstance(name, str) else None) or "write updates= for minutes=.",
         )
+    warmup = as_warmup(warmup)
     if isinstance(warmup, int) and warmup != 0:
         raise ArgumentError(
             f"warmup={warmup} counts optimizer steps, and with minutes= nobody knows how many there will be.",
@@ -127,12 +128,31 @@ def timed_schedule(schedule: Any, warmup: int | float, clock: Clock) -> Callable
     return None if made is None else lambda optimizer: _following(clock, made(optimizer))
 
 
-def _following(clock: Clock, schedule: Any) -> Any:
-    """Ask the schedule's functions for the step of the share that is over, whichever step they are asked for."""
-    of_torch: LambdaLR = getattr(schedule, "scheduler", schedule)
-    of_torch.lr_lambdas = [_of_share(rate_of, clock) for rate_of in of_torch.lr_lambdas]
+def _following(clock: Clock, schedule: Rates) -> Rates:
+    schedule.scheduler = _Following(clock, schedule.scheduler)
     return schedule
 
 
-def _of_share(rate_of: Callable[[int], float], clock: Clock) -> Callable[[int], float]:
-    return lambda _: rate_of(int(clock.share * TICKS))
+class _Following:
+    """Asks a schedule's functions for the step of the share that is over, whichever step they are asked for.
+
+    The clock is read once per step, so that all groups have the rate of the same moment.
+    """
+
+    def __init__(self, clock: Clock, scheduler: Any) -> None:
+        self.clock, self.scheduler, self.tick = clock, scheduler, 0
+        scheduler.lr_lambdas = [self._now(rate_of) for rate_of in scheduler.lr_lambdas]
+
+    def step(self) -> None:
+        self.tick = int(self.clock.share * TICKS)
+        self.scheduler.step()
+
+    def state_dict(self) -> dict[str, Any]:
+        state: dict[str, Any] = self.scheduler.state_dict()
+        return state
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.scheduler.load_state_dict(state_dict)
+
+    def _now(self, rate_of: Callable[[int], float]) -> Callable[[int], float]:
+        return lambda _: rate_of(self.tick)

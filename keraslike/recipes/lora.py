@@ -9,6 +9,9 @@ from keraslike.engine.random_state import kept
 from keraslike.errors import ArgumentError, MissingDependencyError
 from keraslike.recipes.defaults import Recipe
 
+SHORT = {"rank": "r", "alpha": "lora_alpha", "dropout": "lora_dropout", "targets": "target_modules"}
+"""Words for peft's arguments that are not like them."""
+
 RATE = 20
 """How many times the rate of full fine-tuning suits LoRA; see `lora_recipe`."""
 
@@ -74,7 +77,7 @@ def _made(lora: Any) -> Any:
             raise ArgumentError(
                 f"peft's LoraConfig has no argument {name!r}.",
                 "arguments such as r, lora_alpha, lora_dropout and target_modules.",
-                did_you_mean(str(name), known),
+                f'write lora={{"{SHORT[name]}": {lora[name]!r}}}.' if name in SHORT else did_you_mean(str(name), known),
             )
     try:
         return kind(**lora)

@@ -256,7 +256,7 @@ def rate_put_back(optimizer: Optimizer) -> Iterator[None]:
     try:
         yield
     finally:
-        for group, before in zip(optimizer.param_groups, befores, strict=True):
+        for group, before in zip(optimizer.param_groups, befores, strict=False):  # a callback may have added groups
             group.update({name: before[name] for name in moved if name in before})
             for name in set(group) - set(before):
                 del group[name]

@@ -9,7 +9,8 @@ class FitOptions(TypedDict, total=False):
 
     Args:
         recipe: what holds where nothing else is said: "hf-trainer", "keras", "lightning" or "poutyne" trains as that
-            tool does, bit for bit; or a `Recipe`. Default: keraslike's own.
+            tool does, bit for bit (with texts of several lengths beside `micro_batch_size=None`); or a `Recipe`.
+            Default: keraslike's own.
         text: the column that holds the text, or two columns for pairs of texts. Default: found by itself.
         target: the column that holds the target, or several for several targets. Default: found by itself.
         prepare: a function from row (dict) to row, applied to the user's own columns before anything else.
@@ -21,8 +22,8 @@ class FitOptions(TypedDict, total=False):
             `AnnealOnPlateau`; one rate per optimizer step, such as `history.learning_rates`; None leaves the rate as it
             is. Default: "linear" with a task, none without.
         warmup: optimizer steps (int) or share of them (float, rounded up) until the rate is at its highest. Default:
-            0.1 with a task, for the schedules that know a warm-up.
-        clip_norm: the largest total norm of the gradients (default 1.0 with a task; None does not clip).
+            0.1 with a task, for the schedules that know a warm-up. None is 0.
+        clip_norm: the largest total norm of the gradients (default 1.0 with a task; None does not clip; 0 is refused).
         weight_decay: of all parameters but biases and norms (default 0.01).
         layer_decay: what the rate is multiplied by from each layer of the body to the one below it, such as 0.9.
         freeze: what does not learn: "body", or a list of names of modules or parameters, or regular expressions.
@@ -52,7 +53,7 @@ class FitOptions(TypedDict, total=False):
     sample_weight: Any
     shuffle: bool
     schedule: Any
-    warmup: int | float
+    warmup: int | float | None
     clip_norm: float | None
     weight_decay: float
     layer_decay: float | None

@@ -47,6 +47,18 @@ Source:
     3.15; `Trainer` of pytorch-lightning 2.5.6; `Model.fit` of Poutyne 1.19; all read and run.
 """
 
+OTHER_NAMES = {
+    "hf": "hf-trainer",
+    "huggingface": "hf-trainer",
+    "hugging-face": "hf-trainer",
+    "transformers": "hf-trainer",
+    "trainer": "hf-trainer",
+    "tf": "keras",
+    "tensorflow": "keras",
+    "pl": "lightning",
+}
+"""What they are called too."""
+
 
 def chosen_recipe(given: Any, own: Recipe) -> Recipe:
     """Give the recipe that `fit(recipe=...)` names.
@@ -68,9 +80,9 @@ def chosen_recipe(given: Any, own: Recipe) -> Recipe:
     if isinstance(given, str) and given in TOOLS:
         return replace(own, **TOOLS[given])
     what = f"there is no recipe {given!r}." if isinstance(given, str) else f"recipe is a {type(given).__name__}."
-    raise ArgumentError(
-        what, f"one of {', '.join(TOOLS)}, or a keraslike.recipes.Recipe.", did_you_mean(str(given), TOOLS)
-    )
+    ours = OTHER_NAMES.get(str(given))
+    do = did_you_mean(str(given), TOOLS) if ours is None else f'write recipe="{ours}".'
+    raise ArgumentError(what, f"one of {', '.join(TOOLS)}, or a keraslike.recipes.Recipe.", do)
 
 
 def optimizer_of(recipe: Recipe, optimizer: Optimizer, network: nn.Module) -> Optimizer:

@@ -133,3 +133,21 @@ def activation_bytes(model: Any, x: Any) -> int:
         outputs = model.forward_pass(x)
     del outputs
     return sum(found.values())
+
+
+def standing_bytes(model: Any, *, has_gradients: bool = True) -> int:
+    """Give the bytes of weights, buffers and moments, and of the gradients.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> network = torch.nn.Linear(9, 1)
+        >>> model = SimpleNamespace(network=network, optimizer=torch.optim.SGD(network.parameters(), lr=0.1))
+        >>> standing_bytes(model)
+        40
+    """
+    tensors = [*model.network.parameters(), *model.network.buffers()]
+    if has_gradients:
+        tensors += [parameter.grad for parameter in model.network.parameters() if parameter.grad is not None]
+    states = model.optimizer.state.values()
+    tensors += [value for state in states for value in state.values() if isinstance(value, torch.Tensor)]
+    return sum(tensor.nbytes for tensor in tensors)

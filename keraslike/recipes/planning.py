@@ -14,7 +14,7 @@ from keraslike.errors import ArgumentError, DataError
 from keraslike.recipes.defaults import Recipe
 from keraslike.recipes.given_rates import as_long_as_its_rates
 from keraslike.recipes.length import Length, check_displays, plan_length, timed_schedule
-from keraslike.recipes.schedule import is_plateau, make_schedule, refuse_warmup
+from keraslike.recipes.schedule import as_warmup, is_plateau, make_schedule, refuse_warmup, told_of_warmup
 from keraslike.tracking.history import History
 
 
@@ -112,7 +112,7 @@ def _schedule(recipe: Recipe, options: dict[str, Any], callbacks: list[Any], len
         return timed_schedule(name, options.get("warmup", recipe.warmup), length.clock)
     if "schedule" not in options:
         if any(schedules_the_rate(callback) for callback in callbacks):
-            refuse_warmup(options.get("warmup", 0), "a callback moves the learning rate")
+            refuse_warmup(as_warmup(options.get("warmup")), "a callback moves the learning rate")
             return None
         if updates is None and "warmup" not in options:
             return None
@@ -140,13 +140,24 @@ def is_schedule_left_to_callbacks(recipe: Recipe, options: dict[str, Any], callb
 
 
 def schedule_notes(run: Run, recipe: Recipe, options: dict[str, Any], callbacks: Sequence[Any]) -> list[str]:
-    """Give the line that says why the recipe's schedule is not in force, where nobody switched it off by name."""
+    """Give the line that says why the recipe's schedule is not in force, where nobody switched it off by name.
+
+    Or the line that says that the warm-up is as long as the run.
+    """
     if is_schedule_left_to_callbacks(recipe, options, callbacks):
         return ["A callback moves the learning rate, so the default schedule is off."]
     is_default_off = run.schedule is None and recipe.schedule is not None and "schedule" not in options
     if run.steps_per_epoch is None and is_default_off:
         return ["The data have no length, so the learning rate stays constant; updates= or steps_per_epoch= says it."]
-    return []
+    if run.schedule is None:
+        return []
+    return told_of_warmup(options.get("schedule", recipe.schedule), options.get("warmup", 0), _updates_of(run))
+
+
+def _updates_of(run: Run) -> int | None:
+    if run.updates is not None or run.epochs is None or run.steps_per_epoch is None:
+        return run.updates
+    return -(-run.steps_per_epoch // run.batches_per_step) * (run.epochs - run.initial_epoch + 1)
 
 
 def batches_per_step(options: dict[str, Any]) -> int:

@@ -1,18 +1,21 @@
 """The verbs that look ahead: they train for a few steps, and put everything back."""
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from typing import Any, Protocol
 
+from keraslike.calling import did_you_mean, parameters_of
 from keraslike.engine.random_state import draw_seed
 from keraslike.engine.run import Run
 from keraslike.errors import ArgumentError
 from keraslike.recipes.finding_batch_sizes import BatchSize, SizeProbe
 from keraslike.recipes.finding_rates import RangeTest
 from keraslike.recipes.forecasting import Go, Planner
+from keraslike.recipes.options import FitOptions
 from keraslike.recipes.plan import Plan
 from keraslike.recipes.rate_curve import RateCurve
+from keraslike.recipes.schedule import check_schedule
 from keraslike.recipes.unchanged import all_put_back, sources_put_back
 from keraslike.recipes.verbs import TrainingVerbs
 
@@ -74,7 +77,7 @@ class PlanningVerbs(TrainingVerbs):
         """
         planner = Planner()
         while planner.found is None:
-            self._look_ahead(planner, x, y, validation_data, arguments)
+            self._look_ahead("plan", planner, x, y, validation_data, arguments)
         return planner.found
 
     def find_learning_rate(
@@ -119,7 +122,9 @@ class PlanningVerbs(TrainingVerbs):
         """
         test = RangeTest(low, high, updates)
         validation_data = arguments.pop("validation_data", None)
-        self._look_ahead(test, x, y, validation_data, {**arguments, "schedule": None, "warmup": 0})
+        check_schedule(arguments.get("schedule"), is_built=True)
+        given = {**arguments, "schedule": None, "warmup": 0}
+        self._look_ahead("find_learning_rate", test, x, y, validation_data, given)
         assert test.found is not None  # or there was an error
         return test.found
 
@@ -151,7 +156,7 @@ class PlanningVerbs(TrainingVerbs):
             3
         """
         probe = SizeProbe()
-        self._look_ahead(probe, x, y, arguments.pop("validation_data", None), arguments)
+        self._look_ahead("find_batch_size", probe, x, y, arguments.pop("validation_data", None), arguments)
         assert probe.found is not None  # or there was an error
         return probe.found
 
@@ -162,8 +167,11 @@ class PlanningVerbs(TrainingVerbs):
         else:
             self._probe(run)
 
-    def _look_ahead(self, probe: Probe, x: Any, y: Any, validation_data: Any, arguments: dict[str, Any]) -> None:
+    def _look_ahead(
+        self, verb: str, probe: Probe, x: Any, y: Any, validation_data: Any, arguments: dict[str, Any]
+    ) -> None:
         """Let a probe stand where `fit` trains, and put everything back; a model that is not built stays so."""
+        self._refuse_misspelt(verb, arguments)
         _refuse_once_readable(x, validation_data)
         is_built = "network" in vars(self)
         if is_built and (self.optimizer is None or self.loss_function is None):
@@ -179,6 +187,20 @@ class PlanningVerbs(TrainingVerbs):
                 vars(model)["_probe"] = lambda run: probe(model, run, train, copies)
                 probe.start()
                 model.fit(x, y, validation_data, **chosen)
+
+    def _refuse_misspelt(self, verb: str, given: Mapping[str, Any]) -> None:
+        """Refuse an argument that neither the verb nor `fit` has, in `fit`'s words for it."""
+        own = [name for name in parameters_of(getattr(PlanningVerbs, verb)) if name != "arguments"]
+        known = list(dict.fromkeys([*own, *parameters_of(self.fit), *FitOptions.__annotations__]))
+        unknown = [name for name in given if name not in known]
+        if not unknown:
+            return
+        try:
+            self.fit(**{unknown[0]: given[unknown[0]]})
+        except ArgumentError as error:
+            do = did_you_mean(unknown[0], own, error.do)
+            what = error.what.replace("fit()", f"{verb}()")
+            raise ArgumentError(what, f"one of {', '.join(known)}.", do) from None
 
 
 def _refuse_once_readable(*sources: Any) -> None:

@@ -59,7 +59,7 @@ class Rates:
     ) -> None:
         self.optimizer, self.warmup, self.every = optimizer, warmup, every
         self.scheduler = None if make is None else make(optimizer)
-        self.updates = 0
+        self.updates, self._size = 0, len(optimizer.param_groups)
         for group in optimizer.param_groups if warmup else ():
             group["top_lr"], group["lr"] = group["lr"], 0.0
 
@@ -67,15 +67,24 @@ class Rates:
         """Move the rates after an update."""
         self.updates += 1
         if self.updates <= self.warmup:
-            for group in self.optimizer.param_groups:
+            for group in (group for group in self.optimizer.param_groups if "top_lr" in group):
                 group["lr"] = group["top_lr"] * (self.updates / self.warmup)
         elif self.scheduler is not None and self.every == "update":
-            self.scheduler.step()
+            self._step(self.scheduler)
 
     def end_epoch(self) -> None:
         """Move the rates after an epoch in which an update was taken, where they are moved per epoch."""
         if self.scheduler is not None and self.every == "epoch" and self.updates > self.warmup:
-            self.scheduler.step()
+            self._step(self.scheduler)
+
+    def _step(self, scheduler: Scheduler) -> None:
+        """Move the rates of the groups that it was made for; those added since keep theirs."""
+        groups = self.optimizer.param_groups
+        groups[self._size :], added = [], groups[self._size :]
+        try:
+            scheduler.step()
+        finally:
+            groups.extend(added)
 
     def state_dict(self) -> dict[str, Any]:
         """Give what changes in a run, as plain data that JSON can hold; the rates themselves are the optimizer's."""

@@ -50,6 +50,7 @@ class Reckoning:
         run: the run.
         costs: what its steps cost, by the first epoch for which that holds.
         validation: what one validation takes.
+        later: what each after the first one takes; None: as much.
 
     Attributes:
         is_guessed: whether the coming steps are not known, and taken for the mean of those that were tried.
@@ -61,8 +62,8 @@ class Reckoning:
         real: tokens, as in `Costs`.
     """
 
-    def __init__(self, run: Run, costs: Mapping[int, Costs], validation: Spent) -> None:
-        self.run, self.costs, self.validation = run, costs, validation
+    def __init__(self, run: Run, costs: Mapping[int, Costs], validation: Spent, later: Spent | None = None) -> None:
+        self.run, self.costs, self.validation, self.later = run, costs, validation, later or validation
         self.coming = Coming(run) if Coming.is_known(run) else None
         self.is_guessed = self.coming is None
         self.updates, self.validations, self.passes = 0, 0, 0.0
@@ -77,8 +78,9 @@ class Reckoning:
     @property
     def total(self) -> Spent:
         """CPU and wall seconds of the steps and the validations."""
-        pairs = zip(self.spent, self.validation, strict=True)
-        return Spent(*(steps + self.validations * one for steps, one in pairs))
+        first = min(self.validations, 1)
+        values = zip(self.spent, self.validation, self.later, strict=True)
+        return Spent(*(steps + first * one + (self.validations - first) * later for steps, one, later in values))
 
     def _add(self, epoch: int) -> bool:
         """Add an epoch, and tell whether another one may follow."""

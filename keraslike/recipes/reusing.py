@@ -74,6 +74,16 @@ def features_reused(model: Any, run: Run, freezing: Freezing, cache: Any) -> Ite
     if not is_wanted or why_not is not None or body is None:
         yield
         return
+    if vars(model).get("_probe") is not None:
+        freezing.reused = lambda: _memo(model, run, body, None).in_force()
+        yield
+        return
+    with _memo(model, run, body, cache).in_force():
+        yield
+
+
+def _memo(model: Any, run: Run, body: nn.Module, cache: Any) -> BodyMemo:
+    """Give what stands before the body."""
 
     def step_back(why: str) -> None:
         if cache is not None:
@@ -82,9 +92,7 @@ def features_reused(model: Any, run: Run, freezing: Freezing, cache: Any) -> Ite
     apart = None if is_frozen(body) else body.pooler
     assert apart is None or isinstance(apart, nn.Module)  # `_why_not` looked
     features = _features(model, run, body, apart, cache)
-    memo = BodyMemo(body, features, may_crop=_may_crop(model), apart=apart, on_step_back=step_back)
-    with memo.in_force():
-        yield
+    return BodyMemo(body, features, may_crop=_may_crop(model), apart=apart, on_step_back=step_back)
 
 
 def _comes_again(run: Run) -> bool:
@@ -94,8 +102,6 @@ def _comes_again(run: Run) -> bool:
 
 def _why_not(model: Any, freezing: Freezing) -> str | None:
     """Say in words why a body's features are another thing in each epoch; None where they stay."""
-    if vars(model).get("_probe") is not None:
-        return "only a few steps are taken, to measure them"
     if getattr(getattr(model, "task", None), "varies", False):
         return "the task varies its inputs in every epoch"
     if not freezing.is_for_good:

@@ -6,13 +6,15 @@ from functools import partial
 from typing import Any, Never
 
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
+from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
 
 from keraslike.calling import did_you_mean
+from keraslike.data.values import plain
 from keraslike.errors import ArgumentError
 from keraslike.recipes.given_rates import GivenRates, as_rates, check_count
 from keraslike.recipes.rates import Every, Rates
-from keraslike.recipes.schedulers import Asked, asked_for, check_optimizer, refuse_plateau
+from keraslike.recipes.schedulers import Asked, asked_for
+from keraslike.recipes.unfit_schedulers import check_optimizer, refuse_plateau
 
 EVERY = ("update", "epoch")
 
@@ -24,7 +26,7 @@ Schedule = Callable[[Optimizer], Rates]
 
 def make_schedule(
     schedule: Any,
-    warmup: int | float,
+    warmup: int | float | None,
     updates: int | None,
     *,
     epochs: int | None = None,
@@ -38,7 +40,7 @@ def make_schedule(
             of one of these under "name" with its arguments, and `every="epoch"` to step it per epoch; the rates
             themselves, one per optimizer step; a scheduler of the model's own optimizer; None leaves the rate as it is.
         warmup: optimizer steps (int), or share of all steps (float in 0..1, rounded up), until the rate is at its
-            highest.
+            highest; None: none.
         updates: optimizer steps of the whole run; None where the data have no length.
         epochs: epochs of the run, for what is stepped per epoch.
         is_warmup_asked: whether the user named this warm-up. Only then does one stand in front of a scheduler that
@@ -60,8 +62,9 @@ def make_schedule(
         [0.0, 0.5, 1.0, 0.5]
     """
     schedule, given, every, own_warmup = _taken_apart(schedule)
+    warmup, is_warmup_asked = as_warmup(warmup), is_warmup_asked or own_warmup is not None
     if own_warmup is not None:
-        warmup, is_warmup_asked = own_warmup, True
+        warmup = as_warmup(own_warmup)
     front = warmup if is_warmup_asked else 0
     if is_plateau(schedule) or schedule is None:
         return _warmup_alone(front, updates)
@@ -102,7 +105,7 @@ def check_schedule(schedule: Any, *, is_built: bool) -> None:
 
 
 def refuse_rate_beside(schedule: Any, learning_rate: Any) -> None:
-    """Refuse a rate beside a scheduler object, which has its own.
+    """Refuse a rate beside a scheduler object, or a list of rates, which have their own.
 
     Raises:
         ArgumentError: both are given.
@@ -114,6 +117,12 @@ def refuse_rate_beside(schedule: Any, learning_rate: Any) -> None:
             "rates of its own.",
             "one of them.",
             f"leave learning_rate out, or write schedule={type(name).__name__}, or a dict or partial of its arguments.",
+        )
+    if isinstance(plain(learning_rate), (int, float)) and as_rates(name) is not None:
+        raise ArgumentError(
+            f"learning_rate={learning_rate} is given beside schedule=, which holds the rates themselves.",
+            "one of them.",
+            "leave learning_rate out; a dict of rates for body and head says how they stand to each other.",
         )
 
 
@@ -152,6 +161,39 @@ def check_warmup(warmup: Any) -> None:
             "an int of at least 0, or a float from 0 to 1.",
             "write warmup=0.1 for the first tenth.",
         )
+
+
+def as_warmup(warmup: Any) -> Any:
+    """Give a warm-up in Python's own numbers; None is none at all.
+
+    Example:
+        >>> as_warmup(None), as_warmup(0.1)
+        (0, 0.1)
+    """
+    return 0 if warmup is None else plain(warmup)
+
+
+def told_of_warmup(schedule: Any, warmup: Any, updates: int | None) -> list[str]:
+    """Give the line that says that a run is over before its warm-up is; none where it is not.
+
+    Args:
+        schedule: as in `make_schedule`.
+        warmup: as in `make_schedule`.
+        updates: optimizer steps of the run; None: nobody knows.
+
+    Example:
+        >>> told_of_warmup("linear", 4, 4)
+        ['warmup=4, but this run takes 4 optimizer steps: the rate never gets to its highest; warmup=0.1 is a tenth.']
+        >>> told_of_warmup("linear", 3, 4)
+        []
+    """
+    name, _, _, own_warmup = _taken_apart(schedule)
+    steps = as_warmup(warmup if own_warmup is None else own_warmup)
+    has_its_peak = name in ("one_cycle", "OneCycleLR") if isinstance(name, str) else name is OneCycleLR
+    if updates is None or has_its_peak or type(steps) is not int or not steps >= updates > 0:
+        return []
+    takes = f"warmup={steps}, but this run takes {updates} optimizer steps"
+    return [f"{takes}: the rate never gets to its highest; warmup=0.1 is a tenth."]
 
 
 def _taken_apart(schedule: Any) -> tuple[Any, dict[str, Any], Every, Any]:
@@ -205,6 +247,7 @@ def _planned(
         filled["num_warmup_steps"] = warm if own is not None else 0
     if own == "pct_start" and is_warmup_asked:
         filled["pct_start"] = _share_until(min(warm, left - 2), left)
+    asked.try_out(filled)
     return partial(Rates, make=partial(asked.make, filled), warmup=front, every=asked.every)
 
 
@@ -220,7 +263,12 @@ def _warmup_alone(warmup: int | float, updates: int | None) -> Schedule | None:
     """Give a warm-up after which the rate is left to others; None where there is none."""
     check_warmup(warmup)
     if updates is None and isinstance(warmup, float) and warmup:
-        _refuse_endless(f"warmup={warmup}")
+        raise ArgumentError(
+            f"warmup={warmup} is a share of the optimizer steps, and nobody knows how many there are: the data have no "
+            "length.",
+            "a warm-up in optimizer steps, or the length of the run.",
+            "write warmup=100, or give updates= or steps_per_epoch=.",
+        )
     warm = count_warmup(warmup, updates or 0)
     return partial(Rates, make=None, warmup=warm) if warm else None
 
@@ -247,6 +295,6 @@ def refuse_warmup(warmup: int | float, why: str) -> None:
 def _refuse_endless(name: str) -> Never:
     raise ArgumentError(
         f"schedule={name!r} needs the number of optimizer steps, and the data have no length.",
-        "data with a length, or the number of batches in an epoch.",
-        "give steps_per_epoch=, or schedule=None.",
+        "data with a length, the optimizer steps of the run, or the number of batches in an epoch.",
+        "give updates= or steps_per_epoch=, or schedule=None.",
     )

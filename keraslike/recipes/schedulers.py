@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from inspect import Parameter, signature
+from inspect import Parameter, isfunction, signature
 from typing import Any
 
 from torch.optim import Optimizer, lr_scheduler
@@ -12,6 +12,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from keraslike.calling import did_you_mean, name_of
 from keraslike.errors import ArgumentError
 from keraslike.recipes.rates import Every
+from keraslike.recipes.unfit_schedulers import OF_STEPS, PARTIAL, UNFIT, check_optimizer, refuse_plateau, try_out
 
 NAMES = (
     "linear",
@@ -24,22 +25,6 @@ NAMES = (
     "plateau",
 )
 """The schedules that need no more than a warm-up and a number of updates; "plateau" watches the validation."""
-
-PLATEAU = 'write schedule="plateau", or schedule={"name": "plateau", "factor": 0.5, "patience": 3}.'
-SEVERAL = "write a function: schedule=lambda optimizer: SequentialLR(optimizer, [...], milestones=[...])."
-
-UNFIT = {
-    "ReduceLROnPlateau": PLATEAU,
-    "reduce_lr_on_plateau": PLATEAU,
-    "get_reduce_on_plateau_schedule": PLATEAU,
-    "GreedyLR": PLATEAU,
-    "greedy": PLATEAU,
-    "get_greedy_schedule": PLATEAU,
-    "SequentialLR": SEVERAL,
-    "ChainedScheduler": "write a function: schedule=lambda optimizer: ChainedScheduler([...]).",
-    "LRScheduler": None,
-}
-"""What has the name of a scheduler and cannot be stepped by itself, or made by name, and what to write."""
 
 FILLED = ("num_warmup_steps", "num_training_steps", "T_max", "total_steps", "max_lr")
 """Arguments that the run fills where they are missing."""
@@ -113,10 +98,11 @@ class Asked:
         ]
         if missing:
             shown = ", ".join(f'"{name}": ...' for name in missing)
+            is_named = self.name.isidentifier()
             raise ArgumentError(
                 f"the schedule {self.name} needs {' and '.join(missing)}.",
                 f"values for its arguments {', '.join(self.takes)}.",
-                f'write schedule={{"name": "{self.name}", {shown}}}.',
+                f'write schedule={{"name": "{self.name}", {shown}}}.' if is_named else PARTIAL,
             )
         return self
 
@@ -142,16 +128,30 @@ class Asked:
             raise ArgumentError(
                 f"the schedule {self.name} cannot be made: {str(error)[:200]}",
                 f"arguments that suit it; it was given {arguments}.",
-                "look at these arguments.",
+                OF_STEPS if isfunction(self.factory) else "look at these arguments.",
             ) from error
         refuse_plateau(made)
         if not all(hasattr(made, name) for name in ("step", "state_dict", "load_state_dict")):
             raise ArgumentError(
                 f"the schedule {self.name} gave {made!r:.60}, which is no scheduler.",
                 "an object with step, state_dict and load_state_dict, such as those of torch.",
-                "write def schedule(optimizer): return torch.optim.lr_scheduler.StepLR(optimizer, 10).",
+                OF_STEPS
+                if isinstance(made, (int, float))
+                else "write def schedule(optimizer): return torch.optim.lr_scheduler.StepLR(optimizer, 10).",
             )
         return check_optimizer(made, optimizer)
+
+    def try_out(self, filled: Mapping[str, Any]) -> None:
+        """Refuse arguments that a scheduler of torch's looks at only in its first step.
+
+        Args:
+            filled: the arguments that the run knows.
+
+        Raises:
+            ArgumentError: it cannot take the step.
+        """
+        if str(getattr(self.factory, "__module__", "")).startswith("torch.") and "lr_lambda" not in self.takes:
+            try_out(self.name, partial(self.make, filled), self.given)
 
 
 def asked_for(schedule: Any, given: Mapping[str, Any] | None = None, every: Every = "update") -> Asked:
@@ -256,43 +256,3 @@ def _refuse_other(schedule: Any) -> None:
             "a name, a class derived from torch.optim.lr_scheduler.LRScheduler, a function of the optimizer, or rates.",
             f"write callbacks=[{kind.__name__}(...)]." if is_callback else 'write schedule="cosine".',
         )
-
-
-def refuse_plateau(scheduler: Any) -> None:
-    """Refuse a scheduler whose step needs a measured value.
-
-    Raises:
-        ArgumentError: it does.
-    """
-    kind = type(scheduler).__name__
-    if isinstance(scheduler, lr_scheduler.ReduceLROnPlateau) or UNFIT.get(kind) == PLATEAU:
-        raise ArgumentError(
-            f"{kind} waits for a measured value, which a schedule does not get.",
-            "a scheduler that is stepped without a value.",
-            PLATEAU,
-        )
-
-
-def check_optimizer(scheduler: Any, optimizer: Optimizer) -> Any:
-    """Give a scheduler back that is bound to this optimizer.
-
-    Raises:
-        ArgumentError: it is bound to another one.
-    """
-    bound = getattr(scheduler, "optimizer", optimizer)
-    if bound is not optimizer:
-        raise ArgumentError(
-            f"the scheduler {type(scheduler).__name__} is bound to another optimizer ({type(bound).__name__}) than "
-            f"the model's ({type(optimizer).__name__}), so it would move nothing.",
-            "a scheduler of model.optimizer, or one that is not bound yet.",
-            f"write schedule={type(scheduler).__name__}, or a partial or dict with its arguments.",
-        )
-    groups = len(getattr(scheduler, "base_lrs", optimizer.param_groups))
-    if groups != len(optimizer.param_groups):
-        raise ArgumentError(
-            f"the scheduler {type(scheduler).__name__} was made for {groups} parameter groups, and in this run the "
-            f"optimizer has {len(optimizer.param_groups)}.",
-            "a scheduler that is made for the run.",
-            f"write schedule={type(scheduler).__name__}, or a partial or dict with its arguments.",
-        )
-    return scheduler

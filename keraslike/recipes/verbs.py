@@ -1,6 +1,6 @@
 """The fit verbs of Poutyne's contract: batches in, a history out."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from torch.utils.data import DataLoader
@@ -11,6 +11,7 @@ from keraslike.engine.determinism import deterministic
 from keraslike.engine.device import described
 from keraslike.engine.display import Displayed, close, display, say
 from keraslike.engine.early_stop import EarlyStop
+from keraslike.engine.run import Run
 from keraslike.errors import ArgumentError
 from keraslike.recipes.adapting import begin_lora
 from keraslike.recipes.arranging import arranged
@@ -132,8 +133,9 @@ class TrainingVerbs(Displayed):
         run = plan_run(*both, listed, history, recipe, epochs, cutting, options, epochs_before=before, early_stop=stop)
         weighted = weighted_loss(self, class_weight, batches, getattr(self, "labels", None))
         self.training_loss = smoothed_loss(self.loss_function, weighted, options.get("label_smoothing"))
-        say(shown, [*self._notes(seed), *begin_lora(self.network)])
-        say(shown, schedule_notes(run, recipe, options, callbacks or []))
+        of_lora = begin_lora(self.network)
+        say(shown, [*self._notes(seed), *of_lora])
+        say(shown, schedule_notes(run, recipe, options, callbacks or []) or _length_notes(run))
         say(shown, cutting_notes(self, micro_batch_size))
         follow(recipe.draws, run, seed)
         try:
@@ -144,3 +146,14 @@ class TrainingVerbs(Displayed):
             self.training_loss, self.history = None, self.history + history
             close(shown)
         return history
+
+
+def _length_notes(run: Run) -> list[str]:
+    """Give the line for a run of nothing, or for a generator that may have no end, and never ends an epoch."""
+    if run.epochs is not None and run.epochs < run.initial_epoch:
+        last, first = run.epochs, run.initial_epoch
+        return [f"Nothing to train: epochs={last} is the number of the last epoch, and initial_epoch={first} is later."]
+    is_told = run.steps_per_epoch is not None or run.updates is not None or run.clock is not None
+    if is_told or not isinstance(run.batches, Iterator):
+        return []
+    return ["The data have no length: an epoch ends where they do. Of endless ones give steps_per_epoch= or updates=."]

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from keraslike.calling import did_you_mean
-from keraslike.errors import ArgumentError
+from keraslike.calling import did_you_mean, name_of
+from keraslike.errors import ArgumentError, DataError
 from keraslike.metrics.accuracy import Accuracy, BinaryAccuracy
 from keraslike.metrics.base import REGISTRY
 from keraslike.metrics.class_counts import ClassCounts, Counts
@@ -28,7 +28,9 @@ def find_threshold(task: Any, outputs: torch.Tensor, targets: Array, metric: Any
         per_label: whether each label gets one of its own, by the metric of that label alone.
 
     Raises:
-        ArgumentError: there is no such metric, or `per_label` is asked of two classes.
+        ArgumentError: there is no such metric, or it is no function of zeros and ones, or `per_label` is asked of two
+            classes.
+        DataError: of two classes all rows have the same one.
     """
     is_of_two = require_two_sided(task).problem_type != MULTI_LABEL
     likely = probabilities(outputs, MULTI_LABEL if not is_of_two else SINGLE_LABEL).double().numpy()
@@ -40,11 +42,23 @@ def find_threshold(task: Any, outputs: torch.Tensor, targets: Array, metric: Any
                 "several labels for each row.",
                 "leave per_label out.",
             )
+        _require_both(targets, list(task.labels.names))
         likely, targets = likely[:, [task.positive]], (targets == task.positive)[:, None]
         return Threshold((_best(likely, targets, score),), task.positive)
     columns = [[label] for label in range(likely.shape[1])] if per_label else [list(range(likely.shape[1]))]
     found = [_best(likely[:, column], targets[:, column] > 0, score) for column in columns]
     return Threshold(tuple(found) if per_label else tuple(found) * likely.shape[1])
+
+
+def _require_both(targets: Array, names: list[Any]) -> None:
+    there = np.unique(targets)
+    if len(there) < 2:
+        found = f"all {len(targets)} rows are {names[int(there[0])]!r}" if len(there) else "there are no rows"
+        raise DataError(
+            f"{found}: any threshold beyond them would do.",
+            f"rows of both classes, {names[0]!r} and {names[1]!r}.",
+            "give other rows to tune_threshold(x, y), such as those of validation.",
+        )
 
 
 Score = Callable[[Array, Array, Array], Array]
@@ -93,7 +107,14 @@ def _called(metric: Callable[[Array, Array], Any], likely: Array, truth: Array, 
     y_true, y_pred = truth.astype(np.int64), (likely >= cut).astype(np.int64)
     if truth.shape[1] == 1:
         y_true, y_pred = y_true[:, 0], y_pred[:, 0]
-    return float(metric(y_true, y_pred))
+    try:
+        return float(metric(y_true, y_pred))
+    except (TypeError, ValueError) as error:
+        raise ArgumentError(
+            f"the metric {name_of(metric)} cannot choose a threshold: {error}",
+            "a function (y_true, y_pred) of zeros and ones that gives a number.",
+            "write metric='f1', or metric=sklearn.metrics.matthews_corrcoef.",
+        ) from error
 
 
 def _counts(likely: Array, truth: Array, cuts: Array, are_columns: bool) -> Iterator[Array]:

@@ -1,12 +1,14 @@
 """The verb that finds the threshold from which on a label is given."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from keraslike.calling import did_you_mean, parameters_of
 from keraslike.engine.display import display
 from keraslike.engine.prediction import predict_batches
-from keraslike.errors import ArgumentError
+from keraslike.errors import ArgumentError, DataError
 from keraslike.tasks.best_threshold import find_threshold
 from keraslike.tasks.loaders import is_loader
 from keraslike.tasks.measuring import MeasuringVerbs
@@ -25,6 +27,7 @@ class TuningVerbs(MeasuringVerbs):
         per_label: bool = False,
         batch_size: int | None = None,
         verbose: Any = 0,
+        **misspelt: Any,
     ) -> Any:
         """Find the probability from which on a label is best given, and keep it for `predict` and the saved directory.
 
@@ -42,14 +45,17 @@ class TuningVerbs(MeasuringVerbs):
             per_label: whether each of several labels gets a threshold of its own, by the metric of that label alone.
             batch_size: as in `evaluate`.
             verbose: as in `fit`; silent by default.
+            misspelt: what is no argument; it is refused.
 
         Returns:
             The threshold; with `per_label` a dict of them by label. Of two classes it is that of the second one.
 
         Raises:
-            ArgumentError: the model gives numbers, or one of more than two classes; or there is no such metric.
+            ArgumentError: the model gives numbers, or one of more than two classes; or there is no such metric, or y.
+            DataError: of two classes all rows have the same one.
             NotFittedError: the network is not built yet.
         """
+        _refuse_misspelt(misspelt)
         task: Any = self._required_task()
         self._required_blueprint().require()
         require_two_sided(task)
@@ -57,9 +63,21 @@ class TuningVerbs(MeasuringVerbs):
             raise ArgumentError(
                 "tune_threshold was given a loader.", "rows, as lists or a data set.", "give x and y as to predict."
             )
-        batches = self._measured_batches(x, y, batch_size, {})
+        try:
+            batches = self._measured_batches(x, y, batch_size, {})
+        except DataError as error:
+            do = error.do and error.do.replace("y: fit(", "y: tune_threshold(")
+            raise DataError(error.what, error.expected, do) from error
         outputs = predict_batches(self, batches, task.predict_batch, display(verbose, None))
         targets = np.stack([feature["target"] for feature in batches.features])
         task.threshold = find_threshold(task, outputs, targets, metric, per_label=per_label)
         found = shown(task.threshold, task.labels.names)
         return dict(zip(task.labels.names, task.threshold.at, strict=True)) if per_label else found
+
+
+def _refuse_misspelt(given: Mapping[str, Any]) -> None:
+    known = parameters_of(TuningVerbs.tune_threshold)
+    for name in given:
+        raise ArgumentError(
+            f"tune_threshold() has no argument {name!r}.", f"one of {', '.join(known)}.", did_you_mean(name, known)
+        )

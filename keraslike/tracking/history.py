@@ -28,7 +28,8 @@ class History(list[Row]):
         rows: one dict per epoch, with `epoch` (from 1), `time` (seconds), `loss`, metrics, `val_loss`, `val_...`.
         seed: the seed that makes the run again.
         learning_rates: the rate of the first parameter group, one per optimizer step.
-        group_rates: the rates of all parameter groups, a list per optimizer step; empty where they are all the same.
+        group_rates: the rates of all parameter groups, a list per optimizer step; empty ones where they are all
+            the same in the whole run.
         stop_reason: why the run ended before its last epoch; None if it did not.
         validations: one dict per validation where there are some inside the epochs: `epoch`, `update` (optimizer steps
             of the run so far), `val_loss`, `val_...`.
@@ -94,10 +95,13 @@ class History(list[Row]):
             >>> history.keep_rates([0.1, 0.1])
             >>> history.keep_rates([0.1, 0.2])
             >>> history.learning_rates, history.group_rates
-            ([0.1, 0.1], [[], [0.1, 0.2]])
+            ([0.1, 0.1], [[0.1, 0.1], [0.1, 0.2]])
         """
         self.learning_rates.append(rates[0])
-        self.group_rates.append([] if all(rate == rates[0] for rate in rates) else list(rates))
+        is_alike, is_told = all(rate == rates[0] for rate in rates), any(self.group_rates[-1:])
+        if not is_alike and not is_told:
+            self.group_rates = [[rate] * len(rates) for rate in self.learning_rates[:-1]]
+        self.group_rates.append([] if is_alike and not is_told else list(rates))
 
     def forget_rates(self) -> None:
         """Take the last optimizer step out again."""

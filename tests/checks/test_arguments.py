@@ -106,7 +106,7 @@ def test_auto_is_a_micro_batch_size():
 @pytest.mark.parametrize("name", SIZES)
 def test_sizes(name: str):
     """A size is a number from 0 on, numpy's too; None stands for the default."""
-    for value in (None, 0, 1, 0.5, np.float32(0.5), np.int64(1)):
+    for value in (None, *([] if name == "clip_norm" else [0]), 1, 0.5, np.float32(0.5), np.int64(1)):
         check_numbers({name: value})
     for value in (-0.1, math.nan, "0.1", [0.1], True, -math.inf):
         with pytest.raises(ArgumentError, match=f"{name}=.* is no size(.|\n)*a finite number of at least 0, or None"):
@@ -121,6 +121,13 @@ def test_sizes_without_end(name: str):
         return
     with pytest.raises(ArgumentError, match=f"{name}=inf is no size"):
         check_numbers({name: math.inf})
+
+
+@pytest.mark.parametrize("zero", [0, 0.0, np.float32(0)])
+def test_clipping_to_nothing(zero: Any):
+    """A norm of 0, which elsewhere means no clipping, would leave nothing to learn from."""
+    with pytest.raises(ArgumentError, match=r"clip_norm=0 cuts every gradient(.|\n)*write clip_norm=None"):
+        check_numbers({"clip_norm": zero})
 
 
 @pytest.mark.parametrize("kind", [np.int64, np.int32, np.uint8])
@@ -170,6 +177,14 @@ def test_words_are_not_sent_where_they_come_from(word: str):
         check_options({word: 1}, ["text"], "fit", ["learning_rate", "x"])
 
     assert "fit(..." not in (caught.value.do or "")
+
+
+def test_a_misspelt_word_of_elsewhere():
+    """What another verb has is found although it is misspelt."""
+    with pytest.raises(ArgumentError) as caught:
+        check_options({"treshold": 0.3}, ["text"], "evaluate", ["x", "y"])
+
+    assert caught.value.do == ELSEWHERE["threshold"][1]
 
 
 def test_a_misspelt_word():

@@ -12,7 +12,7 @@ from torch import nn
 from keraslike import Model
 from keraslike.engine.best_state import BestState
 from keraslike.engine.early_stop import EarlyStop
-from keraslike.errors import ArgumentError
+from keraslike.errors import ArgumentError, NonFiniteError
 from tests.engine.loops import batches_by_hand, make_data, make_mlp, train_by_hand, weights_of
 
 TRAIN, VALID = make_data(50), tuple(column[50:] for column in make_data(80))
@@ -234,10 +234,50 @@ def test_callbacks_see_the_last_weights_until_the_end():
 
 
 def test_nothing_to_run():
-    """A run of no epochs looks at nothing and says nothing of it."""
-    _, history = fitted(early_stop=2, epochs=1, initial_epoch=2)
+    """A run of no epochs is refused: epochs is the number of the last one."""
+    with pytest.raises(ArgumentError, match=r"initial_epoch=2 comes after epochs=1(.|\n)*write epochs=2 for 1 more"):
+        fitted(early_stop=2, epochs=1, initial_epoch=2)
 
-    assert (list(history), history.best) == ([], None)
+
+@pytest.mark.parametrize("every", [{}, {"validate_every": 5}], ids=["per epoch", "inside"])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, NonFiniteError("none", "some"), ZeroDivisionError])
+def test_best_is_put_back_where_an_exception_ends_the_run(error, every, capsys):
+    """An interrupt, or an error, leaves the best weights so far and their moments, and the line is said."""
+    seen = {}
+
+    class Break(poutyne.Callback):
+        def on_validation_end(self, row):
+            seen[row["update"]] = copy.deepcopy((weights_of(network), self.model.optimizer.state_dict()["state"]))
+
+        def on_train_batch_end(self, batch_number, logs):
+            if len(seen) == 5 and batch_number == 3:
+                raise error
+
+    network = make_network()
+    optimizer = torch.optim.Adam(network.parameters(), lr=0.05)
+    model = Model(network, optimizer, "cross_entropy", device="cpu")
+
+    with pytest.raises(type(error) if isinstance(error, Exception) else error):
+        model.fit(
+            *TRAIN, VALID, epochs=12, batch_size=8, seed=SEED, early_stop=9, verbose=2, callbacks=[Break()], **every
+        )
+
+    weights, moments = seen[model.history.best["update"]]
+    assert torch.equal(weights_of(network), weights)
+    assert is_same(optimizer.state_dict()["state"], moments)
+    assert "The best val_loss was" in capsys.readouterr().out
+
+
+def test_exception_before_the_first_validation(capsys):
+    """Where nothing was measured yet, the weights are the last ones."""
+
+    def fail(batch_number, logs):
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fitted(early_stop=2, verbose=2, callbacks=[poutyne.LambdaCallback(on_train_batch_end=fail)])
+
+    assert "val_loss" not in capsys.readouterr().out
 
 
 def test_name_that_turns_out_to_be_missing():

@@ -12,6 +12,8 @@ from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 from transformers import get_scheduler
 
 from keraslike import Model
+from keraslike.engine import gradients
+from keraslike.engine.finite import StepGuard
 from keraslike.errors import ArgumentError, DataError
 from tests.engine.loops import batches_by_hand, make_data, make_mlp, train_by_hand, weights_of
 
@@ -303,6 +305,49 @@ def test_rates_repeat_the_run_by_hand(monkeypatch):
         schedule.step()
 
     assert torch.equal(weights_of(by_hand), weights_of(timed.network))
+
+
+@pytest.mark.parametrize("rates", [(0.1, 0.1), (0.2, 0.1)])
+def test_rates_repeat_the_run_of_several_groups(rates, monkeypatch):
+    """So they do where the clock moves whenever it is read: all groups have the rate of the same moment."""
+    seconds = count(1000, 0.125)
+    monkeypatch.setattr(time, "perf_counter", lambda: next(seconds))
+
+    def of_groups():
+        network = make_mlp(dropout=0.3)
+        weights = [p for p in network.parameters() if p.ndim > 1], [p for p in network.parameters() if p.ndim == 1]
+        groups = [{"params": held, "lr": rate} for held, rate in zip(weights, rates, strict=True)]
+        return Model(network, torch.optim.AdamW(groups, lr=0.1), "cross_entropy", device="cpu")
+
+    timed, again = of_groups(), of_groups()
+    first = timed.fit(X, Y, batch_size=8, seed=SEED, verbose=0, minutes=1, schedule="linear", warmup=0.1)
+    again.fit(X, Y, batch_size=8, seed=SEED, verbose=0, schedule=first.learning_rates)
+
+    shares = [[rate / row[0] for rate in row] for row in first.group_rates if row and row[0]]
+    assert len(first.learning_rates) > 7
+    assert shares == [pytest.approx([1, rates[1] / rates[0]], rel=1e-12)] * len(shares)
+    assert torch.equal(weights_of(again.network), weights_of(timed.network))
+
+
+@pytest.mark.parametrize("schedule", ["linear", None])
+def test_step_that_proves_to_be_skipped_in_time(schedule, monkeypatch):
+    """A skipped step's rate is not kept; the next one's is that of its time, or of the step that was skipped."""
+    monkeypatch.setattr(gradients, "read", torch.Tensor.detach)
+    monkeypatch.setattr(StepGuard, "_is_late", lambda guard, found: bool(found))
+    clock = Hand(monkeypatch)
+    x = X.clone()
+    x[0] = float("nan")
+    network = make_mlp()
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.1, fused=True)
+    model = Model(network, optimizer, "cross_entropy", device="cpu")
+
+    given = {"minutes": 20 / 60, "schedule": schedule, "warmup": 0.0, "callbacks": [clock.callback()]}
+    history = model.fit(x, Y, batch_size=8, shuffle=False, verbose=0, **given)
+
+    taken = [step for step in range(1, 20) if step % 7]
+    rates = [rate_at(step / 20, "linear", 0.0) if schedule else 0.1 for step in taken]
+    assert history.learning_rates == pytest.approx(rates, abs=0.1 / 20 + 1e-9)
+    assert history.skipped_steps == 3
 
 
 def test_time_without_a_schedule(monkeypatch):

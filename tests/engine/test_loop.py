@@ -354,6 +354,15 @@ def test_a_generator_that_ran_dry(steps):
         make(Model).fit_generator(iter([(x, y), (x, y)]), epochs=2, steps_per_epoch=steps, verbose=0)
 
     assert f"at least {steps or 1} in every epoch" in str(raised.value)
+    assert "ran out before the first batch of an epoch" in str(raised.value)
+
+
+@pytest.mark.parametrize("options", [{"epochs": 1}, {"updates": 3}, {"steps_per_epoch": 3}])
+def test_a_generator_without_length_is_said(options, capsys):
+    """One without an end would never end its epoch: a line says what to give, where nothing of it is given."""
+    make(Model).fit_generator((pair for pair in loader()), verbose=2, **options)
+
+    assert ("give steps_per_epoch= or updates=" in capsys.readouterr().out) == ("epochs" in options)
 
 
 def test_sums_of_a_broken_evaluation_are_forgotten():

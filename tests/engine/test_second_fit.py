@@ -137,3 +137,14 @@ def test_other_data():
 
     assert len(history.learning_rates) == 2
     assert {int(state["step"]) for state in model.optimizer.state.values()} == {5}
+
+
+def test_nothing_left_to_train_is_said(capsys):
+    """A first epoch behind the last one trains nothing, as in Poutyne, and a line says what `epochs` counts."""
+    network = make_mlp()
+    model = Model(network, "sgd", "cross_entropy", device="cpu")
+
+    history = model.fit(X, Y, epochs=2, initial_epoch=3, verbose=2)
+
+    assert history == []
+    assert "Nothing to train: epochs=2 is the number of the last epoch" in capsys.readouterr().out

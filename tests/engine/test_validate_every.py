@@ -300,6 +300,14 @@ def test_lines(capsys):
     assert [line.split("  ")[0] for line in lines] == ["Update 5", "Epoch 1/1"]
 
 
+@pytest.mark.parametrize("given", [{"validate_every": 7}, {"validate_every": 5, "epochs": None, "updates": 5}])
+def test_figures_are_said_once(given, capsys):
+    """Where a validation falls on an epoch's end, the epoch's line has its figures."""
+    fitted(make_mlp(), verbose=2, **{"epochs": 1, **given})
+
+    assert [line.split("  ")[0] for line in capsys.readouterr().out.splitlines()] == ["Epoch 1/1"]
+
+
 def test_validation_that_runs_out():
     """A generator that can be read only once gives one validation, and then an error in words."""
     with pytest.raises(DataError, match="a generator can be read only once"):

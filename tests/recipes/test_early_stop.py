@@ -9,13 +9,13 @@ import sklearn.metrics
 import torchmetrics
 from sklearn.metrics import get_scorer_names
 
-from keraslike import Model
-from keraslike.engine.watching import mode_of
+from keraslike import AnnealOnPlateau, Model
+from keraslike.engine.watching import is_direction_known, mode_of
 from keraslike.errors import ArgumentError
 from keraslike.metrics.base import REGISTRY
 from keraslike.metrics.rows import ROW_METRICS
 from keraslike.metrics.torch_metric import LISTED
-from keraslike.recipes.early_stop import PATIENCE, is_direction_known, plan_early_stop
+from keraslike.recipes.early_stop import PATIENCE, plan_early_stop
 from tests.engine.loops import make_data, make_mlp
 
 NAMES = ["val_loss", "val_accuracy", "val_cost"]
@@ -56,6 +56,23 @@ def test_empty_dict():
 def test_direction_of_the_name(monitor, is_higher_better, mode):
     """The direction is the value's own."""
     assert planned({"monitor": monitor, **mode}).is_higher_better is is_higher_better
+
+
+@pytest.mark.parametrize(("monitor", "mode", "right"), [("val_loss", "max", "min"), ("val_accuracy", "min", "max")])
+def test_direction_against_the_name(monitor, mode, right):
+    """A direction that the name speaks against is refused, where the name leaves no doubt; for a plateau too."""
+    for watch in (lambda: planned({"monitor": monitor, "mode": mode}), lambda: AnnealOnPlateau(monitor, mode=mode)):
+        with pytest.raises(ArgumentError, match=rf'mode=\'{mode}\' is given, and of(.|\n)*mode="{right}"'):
+            watch()
+
+
+@pytest.mark.parametrize("monitor", ["val_margin", "val_entropy", "val_error_recall", "val_cost"])
+@pytest.mark.parametrize("mode", ["min", "max"])
+def test_direction_of_a_name_in_doubt(monitor, mode):
+    """Where it leaves one, the user's word holds."""
+    stop = planned({"monitor": monitor, "mode": mode}, [monitor])
+
+    assert stop.is_higher_better is (mode == "max")
 
 
 def test_direction_that_nobody_knows():

@@ -12,7 +12,9 @@ from transformers import BertModel
 from keraslike.engine import feature_files
 from keraslike.errors import ArgumentError
 from keraslike.recipes.layers import body_of
+from tests.engine.loops import weights_of
 from tests.recipes.frozen import counted, fit, make_model, weights_after
+from tests.tasks.cases import case_of
 from tests.tiny import save
 
 
@@ -37,6 +39,23 @@ def test_second_run_reads_files(tiny_bert, tmp_path):
     assert in_first <= 25
     assert calls["rows"] == in_first
     assert (first - second).abs().max() <= 1e-6
+
+
+def test_same_bits(tiny_bert, tmp_path):
+    """One seed gives the same bits in memory, with new files and from files, also where a text stands there twice."""
+    case = case_of("text-classification")
+    x, y = [*case.x[:10], *case.x[:6], "a", "a"], [*case.y[:10], *case.y[:6], case.y[0], case.y[0]]
+    weights, losses = [], []
+    for further in ({}, {"cache": tmp_path}, {"cache": tmp_path}):
+        model = make_model("text-classification", tiny_bert)
+        options = {"epochs": 3, "batch_size": 8, "freeze": "body", "learning_rate": 1e-2, "seed": 5, "verbose": 0}
+        history = model.fit(x, y, **{**options, **further})
+        weights.append(weights_of(model.network))
+        losses.append(history.history["loss"])
+
+    assert torch.equal(weights[0], weights[1])
+    assert torch.equal(weights[1], weights[2])
+    assert losses[0] == losses[1] == losses[2]
 
 
 def test_files_of_another_body(tiny_bert, tmp_path):

@@ -14,7 +14,8 @@ from keraslike import Model
 from keraslike.errors import DataError
 from keraslike.recipes import peak_memory, verbs
 from keraslike.recipes.coming import Steps
-from keraslike.recipes.forecasting import chosen, standing_bytes
+from keraslike.recipes.forecasting import chosen
+from keraslike.recipes.peak_memory import standing_bytes
 
 Data = tuple[list[str], list[str]]
 ROUNDS = "keraslike.recipes.forecasting.SECONDS"
@@ -177,14 +178,6 @@ def test_counts_what_begins_to_learn(clock: Time):
     model.fit(*tensors(100), verbose=0, **given)
 
     assert plan.seconds == pytest.approx(clock.now - began, rel=1e-6)
-
-
-def test_says_that_frozen_features_are_used_again():
-    """With a frozen body all epochs are taken for the first one; that is said."""
-    network = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 2))
-    plan = Model(network, "sgd", "cross_entropy", device="cpu").plan(*tensors(), freeze=["0"])
-
-    assert "frozen body" in str(plan)
 
 
 def test_loads_libraries_only_once(clock: Time, monkeypatch: pytest.MonkeyPatch):

@@ -476,6 +476,7 @@ def test_nothing_said_without_freezing(model, capsys):
         ({"freeze": ["zzz"]}, "freeze names 'zzz'", "look at the names"),
         ({"freeze": ["lay[ers"]}, "'lay[ers', which is no regular expression", r"lay\\[ers"),
         ({"freeze": True}, "freeze=True is neither", 'write freeze="body"'),
+        ({"freeze": "all"}, "freeze names 'all'", 'something has to learn: write freeze="body"'),
         ({"freeze": [1]}, "freeze=[1] is neither", 'write freeze="body"'),
         ({"freeze": []}, "freeze=[] is neither", 'write freeze="body"'),
         ({"freeze": ["base_model", "head"]}, "nothing that learns", "unfreeze={1: 1}"),
@@ -546,3 +547,36 @@ def test_optimizer_without_what_learns():
 
     with pytest.raises(ArgumentError, match="nothing that learns"):
         fit(Model(network, optimizer, "cross_entropy", device="cpu"), *DATA, freeze="body")
+
+
+def test_nothing_left_and_no_layers():
+    """Where there are no layers to count, nobody is told to count them."""
+    network = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 3))
+
+    with pytest.raises(ArgumentError) as caught:
+        fit(Model(network, "sgd", "cross_entropy", device="cpu"), *DATA, freeze=["0", "1"])
+
+    assert caught.value.do == "freeze less."
+
+
+def test_no_parts():
+    """A module without parts has none to name."""
+    with pytest.raises(ArgumentError) as caught:
+        fit(Model(nn.Linear(4, 3), "sgd", "cross_entropy", device="cpu"), *DATA, freeze="body")
+
+    assert caught.value.expected == "a transformer, or a module with one in it."
+    assert caught.value.do == "leave freeze out."
+
+
+def test_the_word_head(tiny_bert, texts_and_labels):
+    """The head of a transformer is told by its own name; a network without a body has none."""
+    model = Model(str(tiny_bert), task="text-classification", device="cpu")
+    plain = Model(nn.Sequential(nn.Linear(4, 3)), "sgd", "cross_entropy", device="cpu")
+
+    with pytest.raises(ArgumentError) as caught:
+        model.fit(*texts_and_labels, freeze="head", verbose=0)
+    with pytest.raises(ArgumentError) as without:
+        fit(plain, *DATA, freeze="head")
+
+    assert caught.value.do == "write freeze=['classifier']."
+    assert "look at the names" in without.value.do

@@ -3,6 +3,7 @@
 import copy
 
 import numpy as np
+import poutyne
 import pytest
 import torch
 import torch.nn.functional as F
@@ -196,6 +197,69 @@ def test_groups_are_put_back():
     assert [group["lr"] for group in optimizer.param_groups] == [0.1, 0.1]
     assert before[0]["k"] == 3
     assert len(before[0]["params"]) == len(list(network.parameters()))
+
+
+@pytest.mark.parametrize("name", ["cosine_with_min_lr", "polynomial"])
+def test_last_rate_of_a_schedule(name):
+    """A schedule with a last rate ends there with the highest rate, which is the optimizer's own for the run."""
+    last = {"cosine_with_min_lr": "min_lr", "polynomial": "lr_end"}[name]
+    network, ends = make_bert(), []
+    model = Model(network, {"optim": "sgd", "lr": 0.5}, "cross_entropy", device="cpu")
+
+    class Watch(poutyne.Callback):
+        def on_train_end(self, logs):
+            ends.append({group["lr"] for group in self.model.optimizer.param_groups})
+
+    rates = {"body": 1e-3, "head": 1e-2}
+    fit(model, learning_rate=rates, schedule={"name": name, last: 1e-3}, warmup=0, epochs=1, callbacks=[Watch()])
+
+    assert sorted(ends[0]) == pytest.approx([1e-4, 1e-3])
+    assert model.optimizer.defaults["lr"] == 0.5
+
+
+def two_groups(network):
+    """An optimizer with body and head in groups of their own, the lower rate first."""
+    groups = {True: [], False: []}
+    for name, parameter in network.named_parameters():
+        groups[name.startswith("bert.")].append(parameter)
+    return torch.optim.AdamW([{"params": groups[True]}, {"params": groups[False]}], lr=0.1)
+
+
+def test_groups_that_stay_whole_keep_their_order():
+    """A state that a callback saves of them is that of the same parameters after the run."""
+    network = make_bert()
+    model, states = Model(network, two_groups(network), "cross_entropy", device="cpu"), []
+
+    class Save(poutyne.Callback):
+        def on_train_end(self, logs):
+            states.append(copy.deepcopy(self.model.optimizer.state_dict()))
+
+    fit(model, learning_rate={"body": 2e-4, "head": 1e-2}, epochs=1, callbacks=[Save()])
+    another = two_groups(network)
+    another.load_state_dict(states[0])
+
+    assert [group["lr"] for group in another.param_groups] == [2e-4, 1e-2]
+    for parameter, state in model.optimizer.state.items():
+        assert torch.equal(another.state[parameter]["exp_avg"], state["exp_avg"])
+
+
+@pytest.mark.parametrize("layer_decay", [None, 0.5])
+@pytest.mark.parametrize("schedule", ["linear", "StepLR", [0.1, 0.1, 0.1]])
+def test_group_added_in_the_run(schedule, layer_decay):
+    """A group that a callback adds stays in the optimizer, at its own rate."""
+    network, more = make_bert(), nn.Parameter(torch.ones(1))
+    model = Model(network, {"optim": "sgd", "lr": 0.1}, "cross_entropy", device="cpu")
+
+    class Add(poutyne.Callback):
+        def on_train_begin(self, logs):
+            self.model.optimizer.add_param_group({"params": [more], "lr": 0.7})
+
+    chosen = {"name": "StepLR", "step_size": 1} if schedule == "StepLR" else schedule
+    warmup = {} if isinstance(schedule, list) else {"warmup": 1}
+    fit(model, schedule=chosen, layer_decay=layer_decay, epochs=1, callbacks=[Add()], **warmup)
+
+    assert [group["params"] for group in model.optimizer.param_groups][-1] == [more]
+    assert [group["lr"] for group in model.optimizer.param_groups] == [0.1, 0.7]
 
 
 def test_nothing_asked_for():

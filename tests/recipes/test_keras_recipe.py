@@ -219,3 +219,38 @@ def test_state_goes_round():
         optimizer.step()
 
     assert torch.equal(weights_of(another), weights_of(network))
+
+
+def test_moments_and_their_count_are_put_back():
+    """After early stopping a further step is that of a run which ended with the best epoch: the count goes back too."""
+    x, y = make_data(ROWS)
+
+    def trained_to(epochs, **options):
+        model = Model(make_mlp(dropout=0.3), "auto", "cross_entropy", device="cpu")
+        given = {"recipe": "keras", "learning_rate": 0.05, "seed": SEED, "verbose": 0, **options}
+        return model, model.fit(x, y, (x.flip(0), y), epochs=epochs, **given)
+
+    stopped, history = trained_to(30, early_stop=2)
+    best = history.best["epoch"]
+    shorter, _ = trained_to(best)
+    for model in (stopped, shorter):
+        model.optimizer.zero_grad()
+        F.cross_entropy(model.network.eval()(x), y).backward()
+        model.optimizer.step()
+
+    assert best < len(history)
+    assert torch.equal(weights_of(stopped.network), weights_of(shorter.network))
+
+
+def test_count_is_of_all_weights():
+    """A weight that learns only later is corrected by the number of all steps, as in Keras."""
+    first, later = torch.nn.Parameter(torch.ones(1)), torch.nn.Parameter(torch.ones(1))
+    optimizer = KerasAdam([first, later], lr=0.1)
+
+    for weights in ([first], [first, later]):
+        for weight in weights:
+            weight.grad = torch.ones(1)
+        optimizer.step()
+
+    correction = (1 - 0.999**2) ** 0.5 / (1 - 0.9**2)
+    assert 1 - later.item() == pytest.approx(0.1 * correction * 0.1 / 0.001**0.5, rel=1e-4)

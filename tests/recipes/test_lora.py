@@ -1,6 +1,7 @@
 """LoRA: matrices beside the layers of a frozen body learn."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from torch import nn
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, BertModel
 
 from keraslike.engine.padding_free import PaddingFree
+from keraslike.errors import ArgumentError
 from keraslike.recipes.adapting import lora_of
 from keraslike.recipes.defaults import FINE_TUNING
 from keraslike.recipes.lora import as_lora, lora_recipe
@@ -203,3 +205,35 @@ def test_unfrozen_from_the_top(tiny_bert: Path, texts_and_labels: Rows):
     moved = {name: bool(t.any()) for name, t in learning(model.network).items() if "lora_B" in name}
     assert {".layer.1." in name for name, has_moved in moved.items() if has_moved} == {True}
     assert sum(moved.values()) == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "is_said", "is_later"),
+    [
+        ({"freeze": "body"}, True, False),
+        ({"unfreeze": {2: "all"}}, True, True),
+        ({"freeze": ["classifier"]}, False, False),
+    ],
+)
+def test_what_freezing_means_is_said(
+    options: dict[str, Any], is_said: bool, is_later: bool, tiny_bert: Path, texts_and_labels: Rows, capsys: Any
+):
+    """Beside LoRA the screen says that matrices are frozen, and that the weights beside them never learn."""
+    model = model_of(tiny_bert)
+    before = {name: p.clone() for name, p in model_of(tiny_bert, labels=["bad", "good"]).network.named_parameters()}
+    learn(model, texts_and_labels, epochs=2, verbose=2, **options)
+
+    line = "LoRA's matrices are frozen too; the weights beside them stay so for good"
+    out = capsys.readouterr().out
+    assert out.count(line) == is_said
+    assert ("so that of layers that learn later the matrices do" in out) == is_later
+    for name, parameter in model.network.named_parameters():
+        assert "base_layer" not in name or torch.equal(parameter, before[name])
+
+
+def test_words_that_peft_does_not_know():
+    """Other words for peft's arguments are told by peft's."""
+    with pytest.raises(ArgumentError, match="no argument 'rank'") as caught:
+        Model(torch.nn.Linear(1, 1), lora={"rank": 4})
+
+    assert caught.value.do == 'write lora={"r": 4}.'

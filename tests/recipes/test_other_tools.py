@@ -64,6 +64,8 @@ def test_fields_are_those_of_a_recipe(tool):
     [
         ("hf_trainr", "there is no recipe 'hf_trainr'(.|\n)*hf-trainer, keras(.|\n)*did you mean 'hf-trainer'?"),
         ("lightening", "did you mean 'lightning'?"),
+        ("hf", 'Do: write recipe="hf-trainer".'),
+        ("huggingface", 'Do: write recipe="hf-trainer".'),
         ({"epochs": 3}, "recipe is a dict(.|\n)*keraslike.recipes.Recipe"),
     ],
 )

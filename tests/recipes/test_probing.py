@@ -234,6 +234,34 @@ def test_says_what_is_missing(probe: Probe):
         probe(plain_model(), *tensors(), batch_siz=3)
 
 
+@pytest.mark.parametrize(
+    ("verb", "word", "do"),
+    [
+        ("plan", "max_epochs", "write epochs=."),
+        ("plan", "bactch_size", "did you mean 'batch_size'?"),
+        ("find_learning_rate", "hgh", "did you mean 'high'?"),
+        ("find_batch_size", "lr", "write learning_rate=."),
+    ],
+)
+def test_names_its_own_arguments(verb: str, word: str, do: str):
+    """A misspelt argument is told by the verb that was called, beside its own arguments and those of fit."""
+    given: Any = {word: 2}
+    with pytest.raises(ArgumentError) as caught:
+        getattr(plain_model(), verb)(*tensors(), **given)
+
+    assert caught.value.what == f"{verb}() has no argument {word!r}."
+    assert caught.value.do == do
+    assert caught.value.expected is not None
+    assert ("low, high, updates" in caught.value.expected) == (verb == "find_learning_rate")
+    assert "schedule" in caught.value.expected
+
+
+def test_a_schedule_that_there_is_not():
+    """The range test has a schedule of its own, and still knows a misspelt one."""
+    with pytest.raises(ArgumentError, match="no schedule 'cosin'"):
+        plain_model().find_learning_rate(*tensors(), schedule="cosin")
+
+
 @EACH
 def test_puts_lora_back(probe: Probe, tiny_bert: Path, texts_and_labels: Data):
     """The small matrices beside a frozen network are put back like weights, and nothing is merged."""

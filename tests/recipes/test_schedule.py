@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 import transformers
@@ -84,7 +85,7 @@ def test_warmup_that_is_none(wrong):
     assert "warmup=0.1" in caught.value.do
 
 
-@pytest.mark.parametrize("wrong", ["0.1", None, [1]])
+@pytest.mark.parametrize("wrong", ["0.1", [1]])
 def test_warmup_of_another_type(wrong):
     """So is what is no number."""
     with pytest.raises(ArgumentError, match="is neither a number of optimizer steps nor a share"):
@@ -110,8 +111,26 @@ def test_no_schedule():
 def test_warmup_alone(schedule):
     """A warm-up that was asked for stands also where nothing else moves the rate."""
     assert rates(make_schedule(schedule, 4, 6), 6) == pytest.approx([0, 0.025, 0.05, 0.075, 0.1, 0.1])
-    with pytest.raises(ArgumentError, match="data have no length"):
+    with pytest.raises(
+        ArgumentError, match=r"warmup=0.1 is a share(.|\n)*no length(.|\n)*warmup=100, or give updates="
+    ):
         make_schedule(schedule, 0.1, None)
+
+
+@pytest.mark.parametrize(("given", "same"), [(np.int64(2), 2), (np.float32(0.25), 0.25), (None, 0)])
+def test_warmup_of_other_kinds(given, same):
+    """NumPy's numbers are numbers, in a dict too; None is no warm-up."""
+    wanted = rates(make_schedule("linear", same, 8), 8)
+
+    assert rates(make_schedule("linear", given, 8), 8) == wanted
+    if given is not None:
+        assert rates(make_schedule({"name": "linear", "warmup": given}, 0, 8), 8) == wanted
+
+
+def test_schedule_without_a_length():
+    """Where nobody knows the length, the error names what tells it."""
+    with pytest.raises(ArgumentError, match="give updates= or steps_per_epoch=, or schedule=None"):
+        make_schedule("linear", 0, None)
 
 
 def test_one_cycle():

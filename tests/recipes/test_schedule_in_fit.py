@@ -3,6 +3,7 @@
 import json
 from functools import partial
 
+import numpy as np
 import poutyne
 import pytest
 import torch
@@ -349,6 +350,74 @@ def test_misspelt_name_before_the_network_is_built(tiny_bert, texts_and_labels):
         model.fit(*texts_and_labels, schedule="cosin", verbose=0)
 
     assert "not built yet" in repr(model)
+
+
+@pytest.mark.parametrize(
+    ("given", "is_said"),
+    [
+        ({"schedule": "linear", "warmup": 18}, True),
+        ({"schedule": "linear", "warmup": 17}, False),
+        ({"schedule": "linear", "warmup": 1.0}, False),
+        ({"schedule": {"name": "StepLR", "step_size": 1, "warmup": 500}}, True),
+        ({"schedule": None, "warmup": 500}, True),
+        ({"schedule": "one_cycle", "warmup": 500}, False),
+        ({"schedule": lr_scheduler.OneCycleLR, "warmup": 500}, False),
+        ({"schedule": "linear", "warmup": 5, "updates": 5, "epochs": None}, True),
+        ({"schedule": "linear", "warmup": 9, "batches_per_step": 2}, True),
+        ({"schedule": "linear", "warmup": 8, "batches_per_step": 2}, False),
+    ],
+)
+def test_warmup_as_long_as_the_run(given, is_said, capsys):
+    """A run that ends before the rate is at its highest says so in a line; the rates stay those of transformers."""
+    fit(make_model(), verbose=2, **given)
+
+    assert ("the rate never gets to its highest" in capsys.readouterr().out) is is_said
+
+
+def test_highest_rate_of_such_a_run():
+    """The line is said just where no update has the rate that was given."""
+    runs = [fit(make_model(), schedule="constant", warmup=warmup) for warmup in (17, 18)]
+
+    assert [max(run.learning_rates) == 0.1 for run in runs] == [True, False]
+
+
+def test_warmup_of_numpy_in_fit():
+    """NumPy's numbers and None do in fit, with a schedule and in time too."""
+    runs = [fit(make_model(), schedule="linear", warmup=warmup).learning_rates for warmup in (np.int64(2), 2, None, 0)]
+    timed = fit(make_model(), epochs=None, minutes=0.001, schedule="linear", warmup=np.float32(0.25))
+
+    assert runs[0] == runs[1]
+    assert runs[2] == runs[3]
+    assert timed.learning_rates[0] == 0
+
+
+def test_rate_beside_rates():
+    """A rate beside the rates themselves would change nothing, and is refused; a dict gives proportions."""
+    model = make_model()
+
+    with pytest.raises(
+        ArgumentError, match=r"learning_rate=0.3 is given beside schedule=(.|\n)*leave learning_rate out"
+    ):
+        fit(model, epochs=None, schedule=[0.1] * 5, learning_rate=0.3)
+    assert model.optimizer.param_groups[0]["lr"] == 0.1
+
+
+def test_arguments_that_show_in_the_first_step():
+    """What torch finds out only in a step is refused before the first one, and the model stays as it was."""
+    model = make_model()
+    before = model.network.weight.clone()
+
+    with pytest.raises(ArgumentError, match=r"StepLR cannot take a step(.|\n)*'step_size': 0"):
+        fit(model, schedule={"name": "StepLR", "step_size": 0}, learning_rate=5.0)
+    assert model.optimizer.param_groups[0]["lr"] == 0.1
+    assert torch.equal(model.network.weight, before)
+
+
+@pytest.mark.parametrize("schedule", [lambda step: 0.9**step, lambda step: 0.5, lambda optimizer, steps: None])
+def test_function_of_the_step(schedule):
+    """A function of the step's number is answered with the way to write it."""
+    with pytest.raises(ArgumentError, match=r'\{"name": "LambdaLR", "lr_lambda": function\}'):
+        fit(make_model(), schedule=schedule)
 
 
 # Poutyne's callbacks

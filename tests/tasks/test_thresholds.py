@@ -13,7 +13,7 @@ from sklearn.metrics import accuracy_score, f1_score, fbeta_score, hamming_loss,
 
 import keraslike
 from keraslike import Model
-from keraslike.errors import ArgumentError, NotFittedError
+from keraslike.errors import ArgumentError, DataError, NotFittedError
 from keraslike.tasks.best_threshold import find_threshold
 from keraslike.tasks.glue import GlueTask
 from keraslike.tasks.text_classification import TextClassification
@@ -215,6 +215,45 @@ def test_which_of_equally_good_ones(likely: list[float], truth: list[int], best:
     found = find_threshold(task, outputs, np.array(truth)[:, None], "f1", per_label=False)
 
     assert found.at == (pytest.approx(best),)
+
+
+@pytest.mark.parametrize(("likely", "best"), [([0.2, 0.6], 0.8), ([0.4, 0.9], 0.2)])
+def test_the_nearest_to_one_half(likely: list[float], best: float):
+    """Of equally good ones with worse ones between them it is the nearest to 0.5, on either side."""
+    task = TextClassification(problem_type=MULTI, labels=["a"])
+    outputs = torch.logit(torch.tensor(likely, dtype=torch.float64))[:, None]
+    found = find_threshold(task, outputs, np.array([[1], [0]]), "accuracy", per_label=False)
+
+    assert found.at == (pytest.approx(best),)
+
+
+@pytest.mark.parametrize("label", ["good", "bad"])
+def test_rows_of_one_class(two: Model, texts_and_labels: Rows, label: str):
+    """Of two classes both have to be there, or any threshold would do."""
+    texts = texts_and_labels[0][:3]
+
+    with pytest.raises(DataError, match=f"all 3 rows are '{label}'"):
+        two.tune_threshold(texts, [label] * 3)
+    assert two.task is not None
+    assert two.task.threshold is None
+
+
+@pytest.mark.parametrize("metric", [lambda y: 1.0, lambda y, z: "high", lambda y, z: [1.0, 2.0]])
+def test_what_is_no_metric(two: Model, texts_and_labels: Rows, metric: Any):
+    """A function of one argument, or without a number, is an error in words."""
+    with pytest.raises(ArgumentError, match="the metric <lambda> cannot choose a threshold"):
+        two.tune_threshold(*texts_and_labels, metric=metric)
+
+
+def test_misspelt_and_missing(two: Model, texts_and_labels: Rows):
+    """What is no argument is told by the nearest one; missing labels are told by this verb."""
+    with pytest.raises(ArgumentError, match=r"tune_threshold\(\) has no argument 'metrics'") as caught:
+        two.tune_threshold(*texts_and_labels, metrics="f1")
+    with pytest.raises(DataError, match="no labels") as missing:
+        two.tune_threshold(texts_and_labels[0])
+
+    assert caught.value.do == "did you mean 'metric'?"
+    assert missing.value.do == "give them as y: tune_threshold(texts, labels)."
 
 
 def test_certain_probabilities():

@@ -39,6 +39,14 @@ def test_groups_of_several_rates():
     assert series[1].values == [rate / 2 for rate in history.learning_rates]
 
 
+def test_step_where_all_rates_agree():
+    """Such a step, as the first of a warm-up, has the rates of all groups too, where others differ."""
+    history = fit(0.5, 0.25, schedule="linear", warmup=2)
+
+    assert history.group_rates[:3] == [[0, 0], [0.25, 0.125], [0.5, 0.25]]
+    assert {len(rates) for rates in history.group_rates} == {2}
+
+
 def test_group_that_comes_later():
     """A group that was not there at a step has no rate there."""
     first, second = rate_series([0.1, 0.1, 0.1], [[0.1, 0.2], [0.1, 0.2], [0.1, 0.2, 0.3]])[1:]
