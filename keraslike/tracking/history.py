@@ -98,7 +98,8 @@ class History(list[Row]):
             ([0.1, 0.1], [[0.1, 0.1], [0.1, 0.2]])
         """
         self.learning_rates.append(rates[0])
-        is_alike, is_told = all(rate == rates[0] for rate in rates), any(self.group_rates[-1:])
+        is_alike = rates.count(rates[0]) == len(rates)  # a few times faster than all(...), at every step
+        is_told = bool(self.group_rates and self.group_rates[-1])
         if not is_alike and not is_told:
             self.group_rates = [[rate] * len(rates) for rate in self.learning_rates[:-1]]
         self.group_rates.append([] if is_alike and not is_told else list(rates))

@@ -234,9 +234,10 @@ def test_callbacks_see_the_last_weights_until_the_end():
 
 
 def test_nothing_to_run():
-    """A run of no epochs is refused: epochs is the number of the last one."""
-    with pytest.raises(ArgumentError, match=r"initial_epoch=2 comes after epochs=1(.|\n)*write epochs=2 for 1 more"):
-        fitted(early_stop=2, epochs=1, initial_epoch=2)
+    """A run of no epochs looks at nothing and says nothing of it."""
+    _, history = fitted(early_stop=2, epochs=1, initial_epoch=2)
+
+    assert (list(history), history.best) == ([], None)
 
 
 @pytest.mark.parametrize("every", [{}, {"validate_every": 5}], ids=["per epoch", "inside"])
