@@ -45,7 +45,8 @@ def train(model: Learner, run: Run) -> None:
             undo.watch()
             with model.in_mode(training=True):
                 for batches in _grouped(run.batches_of(epoch, model), run.batches_per_step):
-                    course.move_rate()
+                    if run.clock is not None:
+                        course.move_rate()
                     with told_of_memory():
                         _take_step(model, run, epoch, Step(model, batches, run.cutting, undo), guard)
                     if course.ends_epoch(epoch, batches[-1].number):
@@ -64,19 +65,23 @@ def train(model: Learner, run: Run) -> None:
 
 def _take_step(model: Learner, run: Run, epoch: int, step: Step, guard: StepGuard) -> None:
     """Change the weights once, by the mean gradient of all the batches."""
-    losses = []
+    losses, is_watched = [], bool(run.callbacks.callbacks)
     for place, batch in enumerate(step.batches):
-        run.callbacks.on_train_batch_begin(batch.number, {})
+        if is_watched:
+            run.callbacks.on_train_batch_begin(batch.number, {})
         began = time.perf_counter()
         learned = step.learn(place)
         metrics, loss = model.keep(learned, is_learned_from=True), learned.loss
         losses.append(loss)
-        run.history.count_tokens(step.batches[place].parts)
+        parts = step.batches[place].parts  # others than before, where memory ran out
+        if parts[0].sent_tokens:
+            run.history.count_tokens(parts)
         if len(losses) == len(step.batches):
             step.finish()
-            run.callbacks.on_backward_end(batch.number)
+            if is_watched:
+                run.callbacks.on_backward_end(batch.number)
             guard.take(Taken(epoch, step.batches, losses))
-        if run.callbacks.callbacks:
+        if is_watched:
             times = {"batch": batch.number, "size": learned.size, "time": time.perf_counter() - began}
             values = zip(model.batch_metrics_names, metrics, strict=True)
             logs: Any = BatchLogs({**times, "loss": loss, **dict(values), **learned.means()})

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 from keraslike.data.batches import Batch
 from keraslike.data.cutting import Cut
@@ -106,7 +107,7 @@ class Step:
 
     def _add_gradients(self, prepared: Prepared) -> Learned:
         try:
-            return self._without_padding(prepared)
+            return self._added(prepared) if self.cutting.padding_free is None else self._without_padding(prepared)
         except ValueError as error:
             if "more than 1 value per channel" not in str(error):
                 raise
@@ -117,9 +118,7 @@ class Step:
             ) from None
 
     def _without_padding(self, prepared: Prepared) -> Learned:
-        padding_free = self.cutting.padding_free
-        if padding_free is None:
-            return self._added(prepared)
+        padding_free: Any = self.cutting.padding_free
         with padding_free.in_force():
             learned = self._added(prepared)
         padding_free.count(prepared.parts)
