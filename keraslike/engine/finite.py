@@ -81,7 +81,11 @@ class StepGuard:
             NonFiniteError: too many steps were skipped, one after the other.
         """
         self.settle()
-        gradients = [grad for parameter in self._looked_at() if (grad := parameter.grad) is not None]
+        if self.clip_norm is None:  # as in _looked_at, without a generator at every step
+            groups = self.optimizer.param_groups
+            gradients = [grad for group in groups for p in group["params"] if (grad := p.grad) is not None]
+        else:
+            gradients = [grad for parameter in self.undo.parameters if (grad := parameter.grad) is not None]
         is_taken = False
         try:
             is_taken = self._take_late(step, gradients) if self._is_late(gradients) else self._take_now(step, gradients)

@@ -36,7 +36,7 @@ def train(model: Learner, run: Run) -> None:
     schedule = run.schedule(model.optimizer) if run.schedule is not None else None
     undo = Undo(model.network, model.optimizer, model.loss_function)
     guard = StepGuard(model, undo, run.clip_norm, run.history, schedule, run.cutting.say)
-    course = Course(model, run, guard)
+    course, told = Course(model, run, guard), told_of_memory()
     run.callbacks.on_train_begin({})
     with course.best_at_the_end():
         for epoch in course.epochs():
@@ -47,7 +47,7 @@ def train(model: Learner, run: Run) -> None:
                 for batches in _grouped(run.batches_of(epoch, model), run.batches_per_step):
                     if run.clock is not None:
                         course.move_rate()
-                    with told_of_memory():
+                    with told:
                         _take_step(model, run, epoch, Step(model, batches, run.cutting, undo), guard)
                     if course.ends_epoch(epoch, batches[-1].number):
                         break
@@ -69,7 +69,7 @@ def _take_step(model: Learner, run: Run, epoch: int, step: Step, guard: StepGuar
     for place, batch in enumerate(step.batches):
         if is_watched:
             run.callbacks.on_train_batch_begin(batch.number, {})
-        began = time.perf_counter()
+        began = time.perf_counter() if is_watched else 0.0
         learned = step.learn(place)
         metrics, loss = model.keep(learned, is_learned_from=True), learned.loss
         losses.append(loss)
@@ -90,5 +90,7 @@ def _take_step(model: Learner, run: Run, epoch: int, step: Step, guard: StepGuar
 
 def _grouped(batches: Iterator[Prepared], size: int) -> Iterator[list[Prepared]]:
     """Give the batches of one optimizer step after the other; the last group may be shorter."""
+    if size == 1:
+        yield from ([batch] for batch in batches)
     while group := list(islice(batches, size)):
         yield group
