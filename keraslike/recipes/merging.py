@@ -55,12 +55,12 @@ def save_adapter(network: nn.Module, directory: str) -> None:
         network: a network with LoRA; another one writes nothing.
         directory: the saved model's, of which they become a part.
     """
-    from peft import get_peft_model_state_dict
-    from safetensors.torch import save_file
-
     lora = lora_of(network)
     if lora is None:
         return
+    from peft import get_peft_model_state_dict
+    from safetensors.torch import save_file
+
     root: Any = bare(network)
     state = dict(get_peft_model_state_dict(root, adapter_name=ADAPTER, save_embedding_layers=False))
     for name in lora.whole:

@@ -1,6 +1,7 @@
 """A model with LoRA is saved merged, with its adapter beside it, and learns on as it was."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -135,3 +136,14 @@ def test_loading_goes_on(tiny_bert: Path, texts_and_labels: Rows, tmp_path: Path
     assert np.abs(start - model.predict_logits(texts)).max() < 1e-6
     assert lora_of(on.network).config.r == 4
     assert not np.allclose(on.predict_logits(texts), start)
+
+
+def test_saving_without_lora_needs_no_peft(tiny_bert, tmp_path, monkeypatch):
+    """A model without LoRA is trained, saved and loaded where peft is not installed."""
+    monkeypatch.setitem(sys.modules, "peft", None)
+    model = keraslike.Model(str(tiny_bert), task="text-classification", device="cpu")
+    model.fit(["a film", "a story"] * 4, ["x", "y"] * 4, epochs=1, verbose=0)
+
+    model.save(tmp_path / "kept")
+
+    assert keraslike.load(tmp_path / "kept").labels == ["x", "y"]
