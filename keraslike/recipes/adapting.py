@@ -178,7 +178,7 @@ def _is_linear(module: nn.Module) -> bool:
 
 def _shared(network: nn.Module) -> set[int]:
     """Give the `id` of each parameter that several modules hold: a matrix beside one of them would part them."""
-    owners = [id(parameter) for module in network.modules() for parameter in module._parameters.values()]  # noqa: SLF001
+    owners = [id(parameter) for module in network.modules() for parameter in module.parameters(recurse=False)]
     return {owner for owner in owners if owners.count(owner) > 1}
 
 

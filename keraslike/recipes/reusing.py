@@ -12,6 +12,7 @@ from torch import nn
 from keraslike.engine.body_memo import BodyMemo
 from keraslike.engine.feature_files import InFiles, fingerprint
 from keraslike.engine.kept_features import Features, InMemory
+from keraslike.engine.padding_free import is_hooked
 from keraslike.engine.run import Run
 from keraslike.errors import ArgumentError
 from keraslike.recipes.freezing import Freezing
@@ -111,7 +112,7 @@ def _why_not(model: Any, freezing: Freezing) -> str | None:
         return "the network has no body of transformers"
     if body not in freezing.chosen.modules or not _is_frozen_but_pooler(body):
         return "the body is not frozen as a whole"
-    if "forward" in vars(body) or any(map(_is_hooked, body.modules())):
+    if "forward" in vars(body) or any(map(is_hooked, body.modules())):
         return "something else hooks into the body"
     return "the network runs on several devices" if getattr(model, "other_device", None) else None
 
@@ -120,10 +121,6 @@ def _is_frozen_but_pooler(body: nn.Module) -> bool:
     pooler = getattr(body, "pooler", None)
     own: Collection[int] = {id(p) for p in pooler.parameters()} if isinstance(pooler, nn.Module) else ()
     return all(id(parameter) in own for parameter in body.parameters() if parameter.requires_grad)
-
-
-def _is_hooked(module: nn.Module) -> bool:
-    return bool(module._forward_hooks or module._forward_pre_hooks or module._backward_hooks)  # noqa: SLF001  # torch's
 
 
 def _may_crop(model: Any) -> bool:

@@ -40,6 +40,8 @@ class MediaClassification(TextClassification):
     part: ClassVar[str]
     way_to_cut: ClassVar[str] = "leave it out."
 
+    # What only images, or only sounds, can answer: a task that leaves one out is told its name at the first use
+
     @staticmethod
     def is_value(value: Any) -> bool:
         """Tell what the task classifies from other values."""
