@@ -134,7 +134,7 @@ class Model(AssemblingVerbs):
             validation_data: `(x, y)`, or what x may be; measured after each epoch.
             validation_split: the share of the rows that validates instead, drawn by the seed, stratified by class.
             epochs: the number of the last epoch. Default: 3 with a task, 1 without.
-            batch_size: examples per optimizer step. Default: 32, or the recipe's.
+            batch_size: examples per optimizer step. Default: 16 with a task, 32 without, or the recipe's.
             micro_batch_size: examples that go through the network at once; fewer than `batch_size` save memory and
                 change nothing else: the gradient is that of the whole batch. "auto" cuts a batch of texts by length
                 where that saves padding, None never. Where memory runs out, batches are cut smaller by themselves.

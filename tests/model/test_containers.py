@@ -180,7 +180,7 @@ def test_class_labels_come_back_as_names(smallest_bert: str):
 @EACH_KIND
 def test_loader_of_rows_equals_unshuffled(kind: str, smallest_bert: str):
     """A DataLoader keeps its own order: an unshuffled one of rows trains as `shuffle=False` does."""
-    loader = DataLoader(dicts(TEXTS, labels_of(kind)), batch_size=32)
+    loader = DataLoader(dicts(TEXTS, labels_of(kind)), batch_size=16)
 
     model = fitted(smallest_bert, loader)
 
@@ -189,7 +189,7 @@ def test_loader_of_rows_equals_unshuffled(kind: str, smallest_bert: str):
 
 def test_loader_of_pairs_equals_unshuffled(smallest_bert: str):
     """A DataLoader of (text, label) rows, which torch puts into a list of columns, is read as such."""
-    loader = DataLoader(Pairs(TEXTS, labels_of("str")), batch_size=32)
+    loader = DataLoader(Pairs(TEXTS, labels_of("str")), batch_size=16)
 
     model = fitted(smallest_bert, loader)
 
@@ -227,7 +227,7 @@ def test_tokenised_dataset_equals_texts(kind: str, smallest_bert: str, no_bars: 
 def test_loader_of_padded_batches_equals_texts(kind: str, smallest_bert: str, no_bars: None):
     """A DataLoader of `DataCollatorWithPadding` dicts trains to the same weights as the raw texts in the same order."""
     collator = DataCollatorWithPadding(AutoTokenizer.from_pretrained(smallest_bert))
-    loader = DataLoader(tokenised(smallest_bert, labels_of(kind)), batch_size=32, collate_fn=collator)
+    loader = DataLoader(tokenised(smallest_bert, labels_of(kind)), batch_size=16, collate_fn=collator)
 
     model = fitted(smallest_bert, loader)
 
@@ -239,7 +239,7 @@ def test_shuffled_loader_keeps_its_order_and_leaves_dropout_alone(smallest_bert:
     """What a loader draws for its own order comes from its generator and does not move the network's dropout."""
     order = torch.randperm(200, generator=torch.Generator().manual_seed(5)).tolist()
     rows = dicts([TEXTS[place] for place in order], [labels_of("str")[place] for place in order])
-    loader = DataLoader(dicts(TEXTS, labels_of("str")), batch_size=32, sampler=order)
+    loader = DataLoader(dicts(TEXTS, labels_of("str")), batch_size=16, sampler=order)
 
     model = fitted(smallest_bert, loader)
 

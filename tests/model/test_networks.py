@@ -158,7 +158,7 @@ def test_pretrained_model_with_an_optimizer_object(smallest_bert: str):
     optimizer = torch.optim.SGD(network.parameters(), lr=0.125)
 
     model = Model(network, optimizer, task="text-classification", device="cpu")
-    history = model.fit(TEXTS, SENTIMENTS, epochs=1, schedule=None, verbose=0)
+    history = model.fit(TEXTS, SENTIMENTS, epochs=1, batch_size=32, schedule=None, verbose=0)
 
     assert model.optimizer is optimizer
     assert history.learning_rates == [0.125, 0.125]

@@ -56,6 +56,8 @@ SIDES = {
     "by hand": Side(by_hand),
     TRAINER: Side(with_trainer, "accelerate"),
     RECIPE: ours(recipe="hf-trainer", micro_batch_size=None),  # the Trainer does not cut batches
+    "batches of 8": ours(batch_size=8),
+    "batches of 32": ours(batch_size=32),
     "layer-wise decay 0.9": ours(layer_decay=0.9),
     "constant rate": ours(schedule=None),
     "head 1e-3, body 5e-5": ours(learning_rate=TWO_RATES),
