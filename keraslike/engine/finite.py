@@ -80,7 +80,8 @@ class StepGuard:
         Raises:
             NonFiniteError: too many steps were skipped, one after the other.
         """
-        self.settle()
+        if self._pending is not None:
+            self.settle()
         if self.clip_norm is None:  # as in _looked_at, without a generator at every step
             groups = self.optimizer.param_groups
             gradients = [grad for group in groups for p in group["params"] if (grad := p.grad) is not None]
@@ -114,9 +115,11 @@ class StepGuard:
             self._skip(step, next((self._name(p) for p in self._learned() if not _is_finite(p.grad)), None))
             return False
         rates = self._rates()
-        self._clip(norm)
+        if norm is not None:
+            self._clip(norm)
         self._step()
-        self._go_on(rates)
+        self._skipped_in_a_row = 0
+        self._move_rate(rates)
         return True
 
     def _take_late(self, step: Taken, gradients: list[Tensor]) -> bool:
@@ -129,7 +132,7 @@ class StepGuard:
         norm = self._norm() if self.clip_norm is not None else None
         if norm is not None:  # one that overflows float32 is too much to be scaled back
             is_bad = torch.maximum(is_bad, (~torch.isfinite(norm)).to(is_bad))
-        self._clip(norm)
+            self._clip(norm)
         self.optimizer.grad_scale, self.optimizer.found_inf = None, is_bad
         try:
             self._step()
@@ -193,9 +196,9 @@ class StepGuard:
         gradients = [p.grad for p in self._clipped if p.grad is not None]
         return get_total_norm(gradients if dtype is None else [gradient.to(dtype) for gradient in gradients])
 
-    def _clip(self, norm: Tensor | None) -> None:
-        if norm is not None and self.clip_norm is not None:
-            clip_grads_with_norm_(self._clipped, self.clip_norm, norm)
+    def _clip(self, norm: Tensor) -> None:
+        assert self.clip_norm is not None  # there is a norm
+        clip_grads_with_norm_(self._clipped, self.clip_norm, norm)
 
     def _find(self, gradients: list[Tensor]) -> Tensor:
         """Give 1 where a gradient has a NaN or an Inf, else 0, on their device: by the check that GradScaler runs."""
@@ -212,10 +215,6 @@ class StepGuard:
         except (RuntimeError, NotImplementedError):  # sparse or complex gradients, or several devices
             return found + (not all(_is_finite(gradient) for gradient in gradients))
         return found
-
-    def _go_on(self, rates: list[float]) -> None:
-        self._skipped_in_a_row = 0
-        self._move_rate(rates)
 
     def _move_rate(self, rates: list[float]) -> None:
         self.history.keep_rates(rates)

@@ -257,9 +257,9 @@ def _loss_of_function(model: Network, outputs: Any, part: Part, count: Count, di
     return Term(value, read(given.loss), given.count, scalars)
 
 
-def rescale(model: Network, divisor: Count | None, counts: Sequence[Count], parameters: Iterable[nn.Parameter]) -> None:
+def rescale(model: Network, divisor: Count, counts: Sequence[Count], parameters: Iterable[nn.Parameter]) -> None:
     """Multiply the gradients once where a function has counted otherwise than what they were divided by."""
-    if divisor is None or (model.loss_function.counts_items and not model.has_own_loss):
+    if model.loss_function.counts_items and not model.has_own_loss:
         return
     total = sum(read(count) if isinstance(count, Tensor) else count for count in counts)
     if (not isinstance(total, Tensor) and total == divisor) or not total > 0:

@@ -1,7 +1,7 @@
 """The loop, on one screen."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -88,9 +88,6 @@ def _take_step(model: Learner, run: Run, epoch: int, step: Step, guard: StepGuar
             run.callbacks.on_train_batch_end(batch.number, logs)
 
 
-def _grouped(batches: Iterator[Prepared], size: int) -> Iterator[list[Prepared]]:
+def _grouped(batches: Iterator[Prepared], size: int) -> Iterator[Sequence[Prepared]]:
     """Give the batches of one optimizer step after the other; the last group may be shorter."""
-    if size == 1:
-        yield from ([batch] for batch in batches)
-    while group := list(islice(batches, size)):
-        yield group
+    return zip(batches) if size == 1 else iter(lambda: list(islice(batches, size)), [])

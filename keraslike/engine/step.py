@@ -135,7 +135,8 @@ class Step:
         if self.cutting.tables is not None:
             self.cutting.tables.densify()
         self.model.precision.unscale(self.model.optimizer, self.undo.parameters)
-        gradients.rescale(self.model, self.divisor, self._counts, self.undo.parameters)
+        if self.divisor is not None:
+            gradients.rescale(self.model, self.divisor, self._counts, self.undo.parameters)
 
     def _start_again(self, failed: int) -> None:
         """Put everything back and cut what is still to be learned from; what was learned from keeps its cut."""

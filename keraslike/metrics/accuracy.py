@@ -11,7 +11,7 @@ from keraslike.losses.sums import FEW, read_on_cpu
 from keraslike.metrics.base import registered
 from keraslike.metrics.kinds import LABELS, TWO
 from keraslike.metrics.mean import MeanMetric, Number
-from keraslike.metrics.reading import IGNORED, SINGLE_LABEL, Reading, classes
+from keraslike.metrics.reading import IGNORED, SINGLE_LABEL, Reading, classes, places_of_largest
 
 
 @registered
@@ -79,7 +79,7 @@ def _is_usual(y_pred: Any, y_true: Any) -> bool:
 
 def _counted(logits: Tensor, targets: Tensor) -> tuple[Number, Number]:
     """Count the right rows and all of them; -100 is no class, so that it is never right."""
-    predicted = classes(logits, SINGLE_LABEL)
+    predicted = places_of_largest(logits)
     if not targets.is_cpu:
         return torch.count_nonzero(predicted == targets), torch.count_nonzero(targets != IGNORED)
     if targets.numel() <= FEW:  # a list takes half of NumPy's time, and NumPy half of torch's

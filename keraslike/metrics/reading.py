@@ -52,7 +52,7 @@ def classes(logits: Tensor, problem_type: str) -> Tensor:
                 [1, 1]])
     """
     if problem_type == SINGLE_LABEL:
-        return _places_of_largest(logits)
+        return places_of_largest(logits)
     return (logits > 0).long() if problem_type == MULTI_LABEL else logits
 
 
@@ -129,8 +129,13 @@ def is_counted(reading: Reading) -> Tensor:
     return torch.ones(len(reading.targets), dtype=torch.bool, device=reading.targets.device)
 
 
-def _places_of_largest(logits: Tensor) -> Tensor:
-    """As `argmax(-1)`; of 32 wide rows NumPy's takes a tenth of torch's time on a CPU."""
+def places_of_largest(logits: Tensor) -> Tensor:
+    """Give `argmax(-1)`; of 32 wide rows NumPy's takes a tenth of torch's time on a CPU.
+
+    Example:
+        >>> places_of_largest(torch.tensor([[-1.0, 2.0], [3.0, 0.5]]))
+        tensor([1, 0])
+    """
     if logits.shape[-1] >= _WIDE and logits.is_cpu and logits.dtype in (torch.float32, torch.float64):
         return torch.as_tensor(logits.detach().numpy().argmax(-1))
     return logits.argmax(-1)

@@ -59,6 +59,7 @@ def plan_cutting(model: Cuttable, micro_batch_size: MicroBatchSize, say: Callabl
     if padding_free is not None and why_whole is None:
         cut = replace(cut, tokens=TOKENS)
     tables = SparseTables(model.network) if device_type(model) == "cpu" else None
+    tables = tables if tables is not None and tables.tables else None
     return Cutting(cut, why_whole, model.remember_limit, say, tables, padding_free)
 
 
