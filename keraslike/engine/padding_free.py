@@ -237,7 +237,8 @@ def _is_body(module: Any) -> bool:
 
 def is_hooked(module: nn.Module) -> bool:
     """Tell whether somebody looks at what goes in or out, who expects a padded batch."""
-    return bool(module._forward_hooks or module._forward_pre_hooks or module._backward_hooks)  # noqa: SLF001  # torch tells of them nowhere else
+    hooks = (module._forward_hooks, module._forward_pre_hooks, module._backward_hooks, module._backward_pre_hooks)  # noqa: SLF001  # torch tells of them nowhere else
+    return any(hooks)
 
 
 def _register() -> None:

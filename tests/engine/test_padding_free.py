@@ -219,6 +219,16 @@ def test_who_must_see_the_padding(network):
     assert PaddingFree.of(network, worth=0, ignores_padding=True) is None
 
 
+@pytest.mark.parametrize("kind", ["forward", "forward_pre", "full_backward", "full_backward_pre"])
+def test_who_hooks_into_a_layer_sees_the_padding(kind: str):
+    """Every hook of a module that is given inputs, outputs or their gradients expects a padded batch."""
+    network = make()
+
+    getattr(network.bert.encoder.layer[1], f"register_{kind}_hook")(lambda *_: None)
+
+    assert PaddingFree.of(network, worth=0) is None
+
+
 @pytest.mark.parametrize("head", ["token", "answer"])
 def test_outputs_per_token_need_a_loss_that_ignores_padding(head):
     """Heads with an output per token are left alone where the loss may count, or normalise over, what is at padding."""
