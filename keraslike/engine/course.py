@@ -36,7 +36,6 @@ class Course:
         self._validated_at = 0
         self._inside: dict[str, float] = {}  # what was measured inside the epoch, after its last update so far
         self._batches, self._is_cut = 0, False  # of the epoch that is under way
-        self._is_by_epochs = run.validate_every is None and run.updates is None and run.clock is None
         if run.clock is not None:
             run.clock.start()
 
@@ -67,8 +66,8 @@ class Course:
             epoch: its number.
             batch: the number of the last batch that was learned from.
         """
-        self._batches = batch
-        if self._is_by_epochs:  # the usual run, without a detour
+        self._batches, run = batch, self.run
+        if run.updates is None and run.validate_every is None and run.clock is None:  # the usual run, without a detour
             return False
         line = self._validate_inside(epoch) if self._is_validation_due() else None
         is_asked = line is not None and self._stopped(epoch) is not None

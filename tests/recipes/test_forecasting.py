@@ -180,6 +180,21 @@ def test_counts_what_begins_to_learn(clock: Time):
     assert plan.seconds == pytest.approx(clock.now - began, rel=1e-6)
 
 
+@pytest.mark.parametrize(("seconds", "tries"), [(0.0, 8), (1e9, 62)])
+def test_tries_no_longer_than_it_needs(
+    seconds: float, tries: int, tiny_bert: Path, texts_and_labels: Data, monkeypatch: pytest.MonkeyPatch
+):
+    """One round of slow steps is enough; further ones are taken only as long as they are quick."""
+    monkeypatch.setattr(ROUNDS, seconds)
+    model, steps = Model(str(tiny_bert), task="text-classification", device="cpu"), []
+    model.fit(*texts_and_labels, epochs=1, verbose=0)
+    model.optimizer.register_step_pre_hook(lambda *_: steps.append(1))
+
+    model.plan(*texts_and_labels, epochs=1)
+
+    assert len(steps) == tries
+
+
 def test_loads_libraries_only_once(clock: Time, monkeypatch: pytest.MonkeyPatch):
     """What comes before the first step counts as it is the second time, unless it takes long."""
     model = Model(Slow(clock), "sgd", "cross_entropy", device="cpu")
