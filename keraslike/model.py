@@ -8,7 +8,7 @@ from keraslike.calling import parameters_of
 from keraslike.checks import check_bound, check_callbacks, check_early, check_numbers, check_options, missing_attribute
 from keraslike.data.plain import plain_batches, prediction_batches
 from keraslike.engine.random_state import draw_seed, seeded
-from keraslike.recipes import EvaluateOptions, FitOptions, MicroBatchSize, as_lora
+from keraslike.recipes import PREDICT_OPTIONS, EvaluateOptions, FitOptions, MicroBatchSize, as_lora
 from keraslike.tasks import as_task
 from keraslike.tasks.assembling import AssemblingVerbs
 from keraslike.tasks.blueprint import UNBUILT, Blueprint
@@ -265,6 +265,7 @@ class Model(AssemblingVerbs):
         if self.task is not None or "threshold" in options:
             check_options(options, ("threshold",), "predict", parameters_of(Model.predict))
             return self._predict_rows(x, batch_size, verbose, options.get("threshold"))
+        check_options(options, PREDICT_OPTIONS, "predict", parameters_of(Model.predict))
         batches = prediction_batches(x, batch_size=batch_size, network=self.network)
         return self.predict_generator(batches, verbose=verbose, **options)
 

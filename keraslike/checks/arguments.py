@@ -12,6 +12,7 @@ from keraslike.calling import did_you_mean, nearest
 from keraslike.checks.callbacks import as_list
 from keraslike.engine.device import check_device
 from keraslike.errors import ArgumentError
+from keraslike.recipes import Recipe
 
 OTHER_WORDS = {
     "num_train_epochs": "epochs",
@@ -189,6 +190,8 @@ def check_numbers(counts: Mapping[str, Any]) -> None:
     Raises:
         ArgumentError: a number is too small, or no number.
     """
+    if isinstance(counts.get("recipe"), Recipe):
+        check_numbers(vars(counts["recipe"]))
     for name in COUNTS:
         value = counts.get(name)
         if name == "micro_batch_size" and isinstance(value, str) and value == "auto":
@@ -203,6 +206,11 @@ def check_numbers(counts: Mapping[str, Any]) -> None:
             raise ArgumentError(f"{name}={value!r} is no size.", "a finite number of at least 0, or None.")
     _check_clipping(counts.get("clip_norm"))
     _check_time(counts.get("minutes"))
+    _check_loading(counts)
+
+
+def _check_loading(counts: Mapping[str, Any]) -> None:
+    """Refuse workers, a seed and an order that are none."""
     workers = counts.get("workers")
     if workers is not None and not (_is_whole(workers) and workers >= 0):
         raise ArgumentError(f"workers={workers!r} is not a number of processes.", "an int of at least 0.")

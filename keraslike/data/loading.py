@@ -173,6 +173,26 @@ def check_beside_loader(x: Any, batch_size: int | None = None, shuffle: bool | N
             )
 
 
+def refuse_beside_batches(x: Any, **given: Any) -> None:
+    """Refuse arguments that a source with an order of its own cannot honour.
+
+    Args:
+        x: the source.
+        given: the arguments by name; those that are None pass.
+
+    Raises:
+        ArgumentError: one is given.
+    """
+    names = [name for name, value in given.items() if value is not None]
+    if names:
+        do = "put the labels into its rows." if names[0] == "y" else "split the rows yourself: validation_data=."
+        raise ArgumentError(
+            f"x is a {type(x).__name__}, which is read as it comes, and {names[0]} is given.",
+            f"a {type(x).__name__} alone, which holds its own labels.",
+            do,
+        )
+
+
 def check_loading_of_task(loading: Loading) -> None:
     """Refuse what a task settles itself.
 

@@ -18,6 +18,7 @@ from keraslike.data.loading import (
     check_beside_loader,
     for_measuring,
     loading_of,
+    refuse_beside_batches,
     refuse_loading,
 )
 from keraslike.data.nested import count_rows, take
@@ -50,7 +51,7 @@ def plain_batches(
         ArgumentError: what was given cannot be split, weighed or loaded in the way that was asked for.
     """
     _check_arguments(validation_data, validation_split, options)
-    check_beside_loader(x, None if batch_size == USUAL_BATCH_SIZE else batch_size, options.get("shuffle"))
+    check_beside_loader(x, shuffle=options.get("shuffle"))
     shuffled = seed if options.get("shuffle", True) else None
     loading, weight = loading_of(options), options.get("sample_weight")
     valid = None
@@ -63,6 +64,7 @@ def plain_batches(
                 "validation_split needs arrays or tensors x and y.", "validation_data=.", "split the data yourself."
             )
         return _own_batches(x, batch_size, shuffled, loading, weight=weight, network=network), valid
+    _refuse_targets(x, y)
     columns = _columns(x, y, weight, network)
     if count_rows(columns) == 0:
         raise DataError("x and y are empty: there are no rows to learn from.", "at least one row.")
@@ -87,6 +89,12 @@ def _check_arguments(validation_data: Any, validation_split: float | None, optio
         )
 
 
+def _refuse_targets(x: Any, y: Any) -> None:
+    """Refuse targets beside what holds its own."""
+    if isinstance(x, (DataLoader, Dataset, Iterator)):
+        refuse_beside_batches(x, y=y)
+
+
 def evaluation_batches(
     x: Any,
     y: Any,
@@ -101,6 +109,7 @@ def evaluation_batches(
     if y is None:
         is_own = isinstance(x, DataLoader) or not hasattr(x, "__getitem__")
         return _own_batches(x, batch_size, None, {} if is_own else measuring, weight=sample_weight, network=network)
+    _refuse_targets(x, y)
     columns = _columns(x, y, sample_weight, network)
     if count_rows(columns) == 0:
         raise DataError("there is nothing to measure: x is empty.", "at least one row.", "check how x was made.")

@@ -38,7 +38,11 @@ class BestState:
         self._kept: tuple[list[Tensor], list[Any], dict[Any, Any]] | None = None
 
     def keep(self) -> None:
-        """Keep what is there now, in place of what was kept before."""
+        """Keep what is there now, in place of what was kept before.
+
+        Where an error or an interrupt breaks it off, nothing is kept: the best state is then the one that is there now.
+        To hold the old copy until the new one is whole would take the memory of two.
+        """
         self._kept = None  # its memory is free before more is asked for
         weights = [_copied(parameter) for parameter in self._parameters]
         buffers = [_copied(getattr(module, name, None)) for module, name in self._places]

@@ -6,7 +6,7 @@ body, in training or validation, whole batches or parts of them, gets the same o
 """
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from types import MethodType
 from typing import Any
@@ -15,11 +15,16 @@ import torch
 from torch import Tensor, nn
 
 from keraslike.engine.kept_features import Features, Form, Row
+from keraslike.engine.onlookers import is_asked_for_more, is_hooked, is_hooked_everywhere
 from keraslike.engine.random_state import drawn_since, get_state, kept
 from keraslike.engine.row_keys import Call, read_call
+from keraslike.engine.still_weights import StillWeights
 
 PER_TOKEN = frozenset({"last_hidden_state", "encoder_last_hidden_state"})
 """Outputs with a vector for each token."""
+
+MEASURED = b"measured"
+"""What is put behind the keys of rows that were computed while nothing was learned."""
 
 POOLED, UNUSED = "pooler_output", "past_key_values"
 
@@ -28,8 +33,10 @@ class BodyMemo:
     """The features of a frozen body.
 
     It steps back by itself, for the rest of its time, where the body turns out not to be a function of each row: it
-    draws random numbers, its weights are changed in place, it gives something else than tensors with as many rows. Once
-    a text is sent through without its padding; where that changes its features, padded batches go through the body.
+    draws random numbers, its weights are changed, it gives something else than tensors with as many rows; and where
+    somebody hooks into it. Once a text is sent through without its padding; where that changes its features, padded
+    batches go through the body. What is learned from is never what a validation has computed, in a batch of another
+    company: with it or without, the bits are the same.
 
     Args:
         body: a model of transformers, frozen but for the part that is apart.
@@ -56,8 +63,7 @@ class BodyMemo:
         self.on_step_back, self.is_on = on_step_back, True
         self._true: Any = body.forward
         self._signature = inspect.signature(self._true)
-        self._parameters = [p for p in body.parameters() if not p.requires_grad]
-        self._versions = self._versions_now()
+        self._modules, self._weights, self._is_new_epoch = list(body.modules()), StillWeights(self._frozen), False
         self._is_pure, self._is_padding_seen, self._is_trying = False, False, False
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -72,14 +78,19 @@ class BodyMemo:
             yield
         finally:
             vars(self.body).pop("forward", None)
-            self.features.close()
+            if self._weights.are_kept(closely=True):
+                self.features.close()  # or some that wait to be written may be of other weights
+
+    def begin_epoch(self) -> None:
+        """Look closely at the weights when the body is called next, since callbacks may change them before that."""
+        self._is_new_epoch = True
 
     def __call__(self, *args: Any, **inputs: Any) -> Any:
         """Give what the body would give."""
         call = self._read(args, inputs)
         if call is None:
             return self._true(*args, **inputs)
-        found = self.features.find(call.keys)
+        found = self._find(call)
         missing = [row for row, features in enumerate(found) if features is None]
         if self.features.form is None or len(missing) == len(found):
             return self._computed(args, inputs, call)
@@ -93,22 +104,40 @@ class BodyMemo:
         return self._assembled([features for features in found if features is not None], call)
 
     def _read(self, args: Sequence[Any], inputs: dict[str, Any]) -> Call | None:
-        if not self.is_on or self.body.training:
+        if not self.is_on or self.body.training or is_asked_for_more(self.body, inputs):
             return None
-        if self._versions_now() != self._versions:
-            self._step_back("its weights were changed under way")
+        why = self._why_no_longer()
+        if why is not None:
+            self._step_back(why)
             return None
         call = read_call(self._signature, args, inputs)
         return None if call is not None and call.is_padded and not self.may_crop else call
 
-    def _versions_now(self) -> int:
-        return sum(parameter._version for parameter in self._parameters)  # noqa: SLF001  # torch's count of changes
+    def _why_no_longer(self) -> str | None:
+        """Say in words what was done to the body under way; None where nothing was."""
+        if is_hooked_everywhere() or any(map(is_hooked, self._modules)):
+            return "somebody hooked into it under way"
+        closely, self._is_new_epoch = self._is_new_epoch, False
+        return None if self._weights.are_kept(closely=closely) else "its weights were changed under way"
+
+    def _frozen(self) -> Iterator[Tensor]:
+        """Give the weights and buffers that features depend on."""
+        own: set[int] = set() if self.apart is None else {id(buffer) for buffer in self.apart.buffers()}
+        yield from (parameter for parameter in self.body.parameters() if not parameter.requires_grad)
+        yield from (buffer for buffer in self.body.buffers() if id(buffer) not in own)
 
     def _step_back(self, why: str) -> None:
         if self.is_on:
             self.is_on = False
             if self.on_step_back is not None:
                 self.on_step_back(why)
+
+    def _find(self, call: Call) -> list[Row | None]:
+        found = self.features.find(call.keys)
+        if torch.is_grad_enabled():
+            return found
+        measured = self.features.find(_kept_under(call.keys))
+        return [row if row is not None else other for row, other in zip(found, measured, strict=True)]
 
     # Rows that are new
 
@@ -125,7 +154,7 @@ class BodyMemo:
             return outputs
         # Of a text that stands in a batch twice the first one counts, now as in later epochs and runs.
         first = dict(zip(reversed(call.keys), reversed(rows), strict=True))
-        self.features.keep(list(first), list(first.values()))
+        self.features.keep(_kept_under(first), list(first.values()))
         return outputs if len(first) == len(rows) else self._assembled([first[key] for key in call.keys], call)
 
     def _is_as_expected(self, outputs: Any, rows: list[Row], call: Call) -> bool:
@@ -198,6 +227,11 @@ class BodyMemo:
         if self.apart is not None:
             found[POOLED] = self.apart(found["last_hidden_state"])
         return form.kind(**found)
+
+
+def _kept_under(keys: Iterable[bytes]) -> list[bytes]:
+    """Give the names that features are kept under: without gradients they are not those of rows to learn from."""
+    return list(keys) if torch.is_grad_enabled() else [key + MEASURED for key in keys]
 
 
 def _part(call: Call, rows: Sequence[int], width: int | None = None) -> Call:

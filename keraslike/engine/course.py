@@ -33,7 +33,7 @@ class Course:
         self.model, self.run, self.guard = model, run, guard
         is_watched = run.early_stop is not None
         self._best = BestState(model.network, model.optimizer, model.loss_function) if is_watched else None
-        self._validated_at = 0
+        self._validated_at, self._kept_at = 0, -1
         self._inside: dict[str, float] = {}  # what was measured inside the epoch, after its last update so far
         self._batches, self._is_cut = 0, False  # of the epoch that is under way
         if run.clock is not None:
@@ -100,20 +100,25 @@ class Course:
         try:
             yield
         except BaseException:
-            if self.run.history.best is not None:
+            if self.run.early_stop is not None and self.run.early_stop.best is not None:
                 self._finish(is_whole=False)
             raise
         if self.run.history:
             self._finish(is_whole=True)
 
     def _finish(self, *, is_whole: bool) -> None:
-        """Put the best weights back, and say which they are; a step that did not end may have changed the last ones."""
+        """Put the best weights back, and say which they are; a step that did not end may have changed the last ones.
+
+        Where the copy of the best ones was not made to its end, nothing was learned since: the network still has them.
+        """
         stop = self.run.early_stop
         if stop is None or self._best is None:
             return
-        is_last = is_whole and stop.best is not None and stop.best["update"] == self.updates
+        update = None if stop.best is None else stop.best["update"]
+        is_last = self._kept_at != update or (is_whole and update == self.updates)
         if not is_last:
             self._best.put_back()
+        self.run.history.best = None if stop.best is None else dict(stop.best)
         self.run.cutting.say(stop.told(by_updates=self.run.validate_every is not None, is_last=is_last))
 
     # Validation
@@ -144,7 +149,7 @@ class Course:
             run.history.validations.append(dict(row))
         if run.early_stop is not None and run.early_stop.look(row) and self._best is not None:
             self._best.keep()
-            run.history.best = dict(row)
+            self._kept_at = self.updates
         for callback in run.callbacks.callbacks:
             look = getattr(callback, "on_validation_end", None)
             if callable(look):

@@ -15,6 +15,7 @@ from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from keraslike.engine.gradients import Network, Prepared
 from keraslike.engine.memory import Undo, is_out_of_memory
+from keraslike.engine.momentum import complete_momentum, lacks_momentum
 from keraslike.errors import NonFiniteError, OutOfMemoryError
 from keraslike.tracking.history import History
 
@@ -67,6 +68,7 @@ class StepGuard:
         self.precision.update()  # what a step that an exception ended has left undone
         self._clipped = list(model.network.parameters())
         self._names = {id(parameter): name for name, parameter in model.network.named_parameters()}
+        self._is_sgd = isinstance(model.optimizer, torch.optim.SGD)
         self._skipped_in_a_row = 0
         self._pending: tuple[Taken, Before, Tensor, list[tuple[str, Tensor]]] | None = None
         self._constants: dict[torch.device, tuple[Tensor, Tensor]] = {}
@@ -171,9 +173,11 @@ class StepGuard:
         if not gradients or gradients[0].is_cpu or self.precision.reads_each_step:
             return False
         is_fused = bool(getattr(self.optimizer, "_step_supports_amp_scaling", False))
-        return is_fused and not _has_no_moments_yet(self.optimizer)
+        return is_fused and not lacks_momentum(self.optimizer)
 
     def _step(self) -> None:
+        if self._is_sgd:
+            complete_momentum(self.optimizer)
         try:
             self.optimizer.step()
         except (RuntimeError, MemoryError) as error:
@@ -239,16 +243,6 @@ class StepGuard:
         self._skipped_in_a_row += not self.precision.forgives(is_loss_finite=not bad)
         if self._skipped_in_a_row >= IN_A_ROW:
             raise not_finite(self.history.skipped[-self._skipped_in_a_row :])
-
-
-def _has_no_moments_yet(optimizer: Any) -> bool:
-    """Tell whether a skipped first step would leave moments that were never written, as torch's fused SGD does."""
-    if not isinstance(optimizer, torch.optim.SGD):
-        return False
-    learning = [
-        p for group in optimizer.param_groups if group["momentum"] for p in group["params"] if p.grad is not None
-    ]
-    return any(optimizer.state.get(parameter, {}).get("momentum_buffer") is None for parameter in learning)
 
 
 def not_finite(skipped: list[dict[str, Any]]) -> NonFiniteError:

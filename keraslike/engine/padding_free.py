@@ -9,16 +9,18 @@ Source:
     Zeng et al., Boosting Distributed Training Performance of the Unpadded BERT Model, 2022 (arXiv:2208.08124).
 """
 
+import copy
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
 from keraslike.data.batches import Part
+from keraslike.engine.onlookers import is_asked_for_more, is_compiled, is_hooked, is_hooked_everywhere, is_plain_head
+from keraslike.engine.token_layout import Group, Layout, lay_out
 
 ENCODERS = {
     "bert": "encoder",
@@ -39,83 +41,15 @@ ATTENTION = "keraslike_padding_free"
 CHOICE = "_attn_implementation"
 """Where a configuration of transformers keeps the name of the attention in force; there is no public word for it."""
 
+OWN = "sdpa"
+"""The attention that the networks have which are listed here."""
+
 GROUP_PRICE = 768_000
 """What one more group of texts costs in attention: so many pairs of tokens times the width of the network.
 
 Measured with MiniLM (384 wide) on a CPU core: 500, 2,000, 8,000 and 30,000 pairs a group took 1.08, 1.07, 1.09 and 1.17
 times as long as texts of one length.
 """
-
-
-class Group(NamedTuple):
-    """Texts that attend together.
-
-    Args:
-        shape: texts, and tokens of the longest.
-        places: of their tokens in the row, shape `(texts * tokens,)`; padding shows the text's first token.
-        mask: where there is a token, shape `(texts, 1, 1, tokens)`; None: all are of one length.
-    """
-
-    shape: tuple[int, int]
-    places: Tensor
-    mask: Tensor | None
-
-
-class Layout(NamedTuple):
-    """Where the tokens of a padded batch are in the row, and in the groups.
-
-    Args:
-        tokens: the place in the padded batch of each token of the row, shape `(tokens,)`.
-        groups: the groups of attention, each a contiguous run of the row.
-        attended: the place in the groups' padded outputs, one behind the other, of each token, shape `(tokens,)`.
-    """
-
-    tokens: Tensor
-    groups: list[Group]
-    attended: Tensor
-
-
-def lay_out(lengths: Sequence[int], width: int, group_price: float) -> Layout:
-    """Lay out the texts of a batch that is padded on the right, the longest first.
-
-    Args:
-        lengths: tokens of each text.
-        width: what they are padded to.
-        group_price: what one more group costs, in pairs of tokens.
-
-    Example:
-        >>> layout = lay_out([1, 3], width=3, group_price=1)
-        >>> layout.tokens.tolist(), [group.shape for group in layout.groups]
-        ([3, 4, 5, 0], [(1, 3), (1, 1)])
-    """
-    order = sorted(range(len(lengths)), key=lambda text: -lengths[text])
-    ordered = np.array([lengths[text] for text in order])
-    starts = np.concatenate([[0], np.cumsum(ordered)])
-    tokens = np.concatenate([text * width + np.arange(lengths[text]) for text in order])
-    groups, attended, before = [], [], 0
-    for first, last in _groups(ordered.tolist(), group_price):
-        size, longest = last - first, int(ordered[first])
-        within = np.arange(longest) < ordered[first:last, None]
-        places = starts[first:last, None] + np.where(within, np.arange(longest), 0)
-        mask = None if within.all() else torch.from_numpy(within)[:, None, None]
-        groups.append(Group((size, longest), torch.from_numpy(places.ravel()), mask))
-        attended.append(before + np.flatnonzero(within))
-        before += size * longest
-    return Layout(torch.from_numpy(tokens), groups, torch.from_numpy(np.concatenate(attended)))
-
-
-def _groups(lengths: list[int], price: float) -> list[tuple[int, int]]:
-    """Cut descending lengths into runs where the sum of (texts x longest squared) + price x runs is least."""
-    costs, origins = [0.0], [0]
-    for last in range(1, len(lengths) + 1):
-        found = [costs[first] + (last - first) * lengths[first] ** 2 for first in range(last)]
-        origins.append(min(range(last), key=found.__getitem__))
-        costs.append(found[origins[-1]] + price)
-    ends, last = [], len(lengths)
-    while last:
-        ends.append((origins[last], last))
-        last = origins[last]
-    return ends[::-1]
 
 
 class PaddingFree:
@@ -135,15 +69,25 @@ class PaddingFree:
         self.config = body.config
         self.sent: list[int] = []
         self._layout: Layout | None = None
-        self._shape = (0, 0)
+        self._shape, self._is_copy = (0, 0), False
         _register()
+
+    def __deepcopy__(self, known: dict[int, Any]) -> Self:
+        """Let a copy of the network that is made inside have its own attention, and hooks that do nothing."""
+        if self._is_copy:
+            return self
+        setattr(copy.deepcopy(self.config, known), CHOICE, OWN)
+        twin = type(self).__new__(type(self))
+        twin._layout, twin._is_copy = None, True  # noqa: SLF001  # its own class
+        return twin
 
     @classmethod
     def of(cls, network: nn.Module, worth: float, *, ignores_padding: bool = False) -> Self | None:
         """Give it for the body within a network; None where the layers must see the padding.
 
-        That is so with bodies that are not listed, and under heads that may read what stands at padding: any but those
-        of transformers that are listed, since a mean over tokens, a maximum or a recurrent layer would.
+        That is so with bodies that are not listed, in compiled networks, and under heads that may read what stands at
+        padding: any but those of transformers that are listed, since a mean over tokens, a maximum or a recurrent layer
+        would.
 
         Args:
             network: the network, with its head.
@@ -152,9 +96,14 @@ class PaddingFree:
                 that gives outputs per token will do.
         """
         head: Any = getattr(network, "wrapped", network)
-        is_transformers = type(head).__module__.startswith("transformers.")
         bodies = [module for module in network.modules() if _is_body(module)]
-        if len(bodies) != 1 or not is_transformers or not (ignores_padding or type(head).__name__.endswith(HEADS)):
+        is_listed = ignores_padding or type(head).__name__.endswith(HEADS)
+        if (
+            len(bodies) != 1
+            or not is_listed
+            or not is_plain_head(network, bodies[0])
+            or any(map(is_compiled, head.modules()))
+        ):
             return None
         body: Any = bodies[0]
         return cls(body, getattr(body, ENCODERS[body.config.model_type]), worth)
@@ -163,10 +112,6 @@ class PaddingFree:
     def in_force(self) -> Iterator[None]:
         """Let the layers see no padding in what is sent through inside, and in the backward inside."""
         self.sent = []
-        if any(map(is_hooked, self.encoder.modules())):  # somebody looks on, since the run was planned
-            yield
-            return
-        before = getattr(self.config, CHOICE)
         setattr(self.config, CHOICE, ATTENTION)
         hooks = [
             self.body.register_forward_pre_hook(self._enter_body, with_kwargs=True),
@@ -179,8 +124,7 @@ class PaddingFree:
         finally:
             for hook in hooks:
                 hook.remove()
-            setattr(self.config, CHOICE, before)
-            self._layout = None
+            setattr(self.config, CHOICE, OWN)
 
     def count(self, parts: Sequence[Part]) -> None:
         """Write down what the layers were given, where each part went through the body once."""
@@ -191,17 +135,22 @@ class PaddingFree:
     def _enter_body(self, body: nn.Module, args: Any, inputs: dict[str, Any]) -> None:
         self._layout = None  # of a call around this one
         mask = inputs.get("attention_mask")
-        if not isinstance(mask, Tensor) or mask.ndim != 2:
+        if self._is_copy or not isinstance(mask, Tensor) or mask.ndim != 2 or self._is_seen(inputs):
             return
         is_token, width = mask.bool(), mask.shape[1]
         lengths = is_token.sum(1)
-        is_padded_right = torch.equal(is_token, torch.arange(width) < lengths[:, None])
+        is_padded_right = torch.equal(is_token, torch.arange(width, device=mask.device) < lengths[:, None])
         real = int(lengths.sum())
         is_worth_it = mask.numel() - real > self.worth and is_padded_right and int(lengths.min()) > 0
         self.sent.append(real if is_worth_it else mask.numel())
         if is_worth_it:
             self._shape = (mask.shape[0], width)
-            self._layout = lay_out(lengths.tolist(), width, GROUP_PRICE / self.config.hidden_size)
+            self._layout = lay_out(lengths.tolist(), width, GROUP_PRICE / self.config.hidden_size, mask.device)
+
+    def _is_seen(self, inputs: dict[str, Any]) -> bool:
+        """Tell whether somebody looks on, since the run was planned, or in this call alone."""
+        is_asked = is_asked_for_more(self.body, inputs) or is_hooked_everywhere()
+        return is_asked or any(map(is_hooked, self.encoder.modules()))
 
     def _enter_layers(self, encoder: nn.Module, args: Any, inputs: dict[str, Any]) -> Any:
         if self._layout is None:
@@ -230,15 +179,8 @@ def _is_body(module: Any) -> bool:
     if not isinstance(encoder, nn.Module) or not hasattr(module, "embeddings"):
         return False
     is_plain = not (getattr(config, "is_decoder", False) or getattr(config, "chunk_size_feed_forward", 0))
-    is_plain &= not (config.output_hidden_states or config.output_attentions)
-    is_plain &= getattr(config, CHOICE) == "sdpa"
+    is_plain &= getattr(config, CHOICE) == OWN and not is_asked_for_more(module, {})
     return is_plain and not any(map(is_hooked, encoder.modules()))
-
-
-def is_hooked(module: nn.Module) -> bool:
-    """Tell whether somebody looks at what goes in or out, who expects a padded batch."""
-    hooks = (module._forward_hooks, module._forward_pre_hooks, module._backward_hooks, module._backward_pre_hooks)  # noqa: SLF001  # torch tells of them nowhere else
-    return any(hooks)
 
 
 def _register() -> None:

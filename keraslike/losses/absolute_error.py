@@ -24,7 +24,7 @@ class MeanAbsoluteError(TorchLoss):
     """
 
     problem_type = "regression"
-    names: ClassVar[tuple[str, ...]] = ("l1", "mean_absolute_error")
+    names: ClassVar[tuple[str, ...]] = ("l1", "mae", "mean_absolute_error")
     func = staticmethod(F.l1_loss)
     module = nn.L1Loss
 

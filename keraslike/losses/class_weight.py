@@ -73,7 +73,7 @@ def _balanced(value: str, targets: Tensor, classes: int, is_multi_label: bool) -
             did_you_mean(value, ["balanced"], 'write "balanced".'),
         )
     if is_multi_label:
-        rows, found = len(targets), targets.bool().sum(0).tolist()
+        rows, found = len(targets), targets.reshape(len(targets), -1).bool().sum(0).tolist()
     else:
         counted = targets[targets >= 0].long()
         rows, found = len(counted), torch.bincount(counted, minlength=classes).tolist()
@@ -84,11 +84,14 @@ def _balanced(value: str, targets: Tensor, classes: int, is_multi_label: bool) -
 
 def _by_label(value: Mapping[Any, Any], names: list[Any]) -> list[Any]:
     unknown = [label for label in value if label not in names]
+    alike = [name for name in names if unknown and str(name) == str(unknown[0])]
     if unknown:
+        as_it_stands = f"write it as it stands in y: {alike[0]!r} ({type(alike[0]).__name__})." if alike else None
         raise ArgumentError(
             f"class_weight names {unknown[0]!r}, which is none of the labels.",
             f"labels among {names[:10]}.",
-            did_you_mean(str(unknown[0]), map(str, names), "leave it out, or write it as it stands in y."),
+            as_it_stands
+            or did_you_mean(str(unknown[0]), map(str, names), "leave it out, or write it as it stands in y."),
         )
     return [value.get(name, 1.0) for name in names]
 

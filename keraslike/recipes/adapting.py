@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from keraslike.calling import did_you_mean
 from keraslike.engine.random_state import kept
 from keraslike.errors import ArgumentError
 from keraslike.recipes.layers import body_of, covered
@@ -54,6 +55,7 @@ def apply_lora(network: nn.Module, config: Any, fresh: Collection[str] = ()) -> 
     if config is None or lora_of(network) is not None:
         return
     _refuse_adapters(network)
+    _require_named(network, config.modules_to_save or ())
     learning = {id(p): p for p in _learning(network, fresh, config.modules_to_save or ()) if p.requires_grad}
     whole = [name for name, _ in covered(network, learning) if name]
     chosen = _chosen(network, config, whole)
@@ -98,6 +100,19 @@ def _refuse_adapters(network: nn.Module) -> None:
 
 
 # What learns as a whole
+
+
+def _require_named(network: nn.Module, named: Collection[str]) -> None:
+    """Refuse names of `modules_to_save` that no module has: peft would pass over them in silence."""
+    names = [name for name, _ in network.named_modules() if name]
+    for wanted in named:
+        if not any(name.endswith(wanted) for name in names):
+            parts = sorted({name.rpartition(".")[2] for name in names})
+            raise ArgumentError(
+                f"lora has modules_to_save={list(named)}, and no module is called {wanted!r}.",
+                f"names of modules, such as {', '.join(parts[:8])}.",
+                did_you_mean(wanted, parts),
+            )
 
 
 def _learning(network: nn.Module, fresh: Collection[str], named: Collection[str]) -> Iterator[nn.Parameter]:

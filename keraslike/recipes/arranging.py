@@ -30,7 +30,7 @@ def arranged(
         say: prints lines.
 
     Raises:
-        ArgumentError: one of them does not fit; then rates and weights are as before.
+        ArgumentError: one of them does not fit; then weights are as before, and rates too, see `undone_if_refused`.
     """
     fresh = getattr(getattr(model, "task", None), "fresh", ())
     rates = plan_rates(model.network, learning_rate, options.get("layer_decay"), fresh)

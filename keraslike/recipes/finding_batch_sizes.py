@@ -152,14 +152,17 @@ class _Tries:
         with self.model.in_mode(training=True):
             return activation_bytes(self.model, batch.parts[0].x) + standing_bytes(self.model)
 
+    def tried(self, size: int) -> int | None:
+        """Give the bytes as `take` does; None where they are not there."""
+        taken = None
+        with suppress(OutOfMemoryError):
+            taken = self.take(size)
+        free_memory()  # outside, where nobody holds the activations
+        return taken
+
     def fits(self, size: int) -> bool:
         """Tell whether a step of `size` examples fits."""
-        is_fitting = False
-        with suppress(OutOfMemoryError):
-            self.take(size)
-            is_fitting = True
-        free_memory()  # outside, where nobody holds the activations
-        return is_fitting
+        return self.tried(size) is not None
 
     def _run(self, places: Indices) -> Run:
         none: Any = {"valid_batches": None, "clock": None, "validate_every": None, "early_stop": None, "updates": None}
@@ -202,16 +205,22 @@ def _reckoned(tries: _Tries) -> BatchSize:
             "see plan(...).peak_bytes for what a batch_size= takes.",
         )
     taken: list[tuple[int, int]] = []
+    is_out = False
     for size in [size for size in SIZES if tries.least <= size < tries.most] + [min(tries.most, SIZES[-1])]:
         is_daring = len(taken) > 2 and taken[-1][1] + _slope(taken) * (size - taken[-1][0]) > (
             LARGEST_SHARE * tries.available
         )
         if is_daring or (taken and size <= taken[-1][0]):
             break
-        taken.append((size, tries.take(size)))
+        held = tries.tried(size)
+        is_out = held is None
+        if held is None:  # a limit that comes before the machine's, such as a container's
+            break
+        taken.append((size, held))
     per_example, (largest, bytes_of_largest) = _slope(taken), taken[-1]
     left = tries.available * (1 - SAFETY) - bytes_of_largest
     beyond = tries.most if per_example <= 0 else largest + math.floor(left / per_example)
+    beyond = min(beyond, largest) if is_out else beyond
     size = max(min(beyond, tries.most), tries.least)
     known: Any = {"length": tries.length, "is_extrapolated": size > largest, "is_all": size == tries.most}
     return BatchSize(size, max(per_example, 0.0), tries.available, largest, **known)

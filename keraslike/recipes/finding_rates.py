@@ -8,6 +8,7 @@ Source:
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from numbers import Real
 from typing import Any
 
 from poutyne import Callback, CallbackList
@@ -43,7 +44,7 @@ class RangeTest:
     """
 
     def __init__(self, low: float, high: float, updates: int) -> None:
-        if not 0 < low < high < math.inf:
+        if not (_is_number(low) and _is_number(high) and 0 < low < high < math.inf):
             raise ArgumentError(
                 f"low={low!r} and high={high!r} are no range of learning rates.",
                 "two finite numbers above 0, the lower one first.",
@@ -158,3 +159,7 @@ class _Losses(Callback):
         """End the run with this step."""
         self.stopped = self.stopped or reason
         self.run.updates = len(self.run.history.learning_rates)
+
+
+def _is_number(rate: Any) -> bool:
+    return isinstance(rate, Real) and not isinstance(rate, bool)

@@ -46,6 +46,7 @@ class Freezing(Callback):
     Attributes:
         reused: while a run is only planned: gives what lets the features of the body be used again inside, as they
             would be from the second epoch on; None where they would not.
+        at_epochs: called at the begin of each epoch.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Freezing(Callback):
         self.owner, self.chosen, self.unfreeze, self.depths, self.epoch = model, chosen, unfreeze, depths, epoch
         self._frozen = [parameter for parameter in chosen.parameters if parameter.requires_grad]
         self.reused: Callable[[], AbstractContextManager[None]] | None = None
+        self.at_epochs: Callable[[], object] = lambda: None
 
     @property
     def is_for_good(self) -> bool:
@@ -77,13 +79,19 @@ class Freezing(Callback):
         self.owner.set_mode(training=self.owner.network.training)
 
     def on_epoch_begin(self, epoch_number: int, logs: Any) -> None:
-        """Let those layers learn whose epoch has come."""
+        """Let those layers learn whose epoch has come, and tell who asked for it."""
         self._apply(epoch_number)
+        self.at_epochs()
+
+    def learning_at(self, epoch: int) -> list[nn.Parameter]:
+        """Give the parameters that are frozen at first and learn in an epoch."""
+        layers = self._layers_at(epoch)
+        return [p for p in self._frozen if layers == ALL or self._is_within(p, int(layers))]
 
     def _apply(self, epoch: int) -> None:
-        layers = self._layers_at(epoch)
+        layers, learning = self._layers_at(epoch), {id(parameter) for parameter in self.learning_at(epoch)}
         for parameter in self._frozen:
-            parameter.requires_grad_(layers == ALL or self._is_within(parameter, int(layers)))
+            parameter.requires_grad_(id(parameter) in learning)
         modules = [] if layers == ALL else self.chosen.modules
         self.owner.kept_modes = [mode for module in modules for mode in _modes(module)]
 
@@ -203,14 +211,29 @@ def _check_layers(epochs: Mapping[int, int | str], depths: Depths) -> None:
 
 
 def _require_learning(model: Freezable, freezing: Freezing) -> None:
-    """Refuse a run in which nothing of what the optimizer holds learns at the beginning."""
+    """Refuse a run in which nothing of what the optimizer holds learns at the beginning, or begins to learn later."""
     with freezing:
         held = [parameter for group in model.optimizer.param_groups for parameter in group["params"]]
+        _require_held(model.optimizer, freezing, {id(parameter) for parameter in held})
         if not any(parameter.requires_grad for parameter in held):
             raise ArgumentError(
                 "freeze leaves nothing that learns in the first epoch.",
                 "a head, or layers, of which the optimizer holds the parameters.",
                 f"freeze less{'; or let layers learn from the start: unfreeze={1: 1}' * _has_layers(model.network)}.",
+            )
+
+
+def _require_held(optimizer: Any, freezing: Freezing, held: Collection[int]) -> None:
+    """Refuse layers that begin to learn where an optimizer object does not hold any of them."""
+    for epoch, layers in freezing.unfreeze.items():
+        before = {id(parameter) for parameter in freezing.learning_at(epoch - 1)}
+        begin = {id(parameter) for parameter in freezing.learning_at(epoch)} - before
+        if begin and begin.isdisjoint(held):
+            raise ArgumentError(
+                f"unfreeze[{epoch}]={layers!r}, and the {type(optimizer).__name__} holds none of the parameters that "
+                "would begin to learn then.",
+                "an optimizer object over all parameters that are to learn at some time, or the name of an optimizer.",
+                f'write optimizer="{type(optimizer).__name__.lower()}", or give it model.network.parameters().',
             )
 
 

@@ -1,7 +1,8 @@
 """Which optimizer, and which parameters decay."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from inspect import signature
 from numbers import Real
 from typing import Any
@@ -99,7 +100,7 @@ def _fused(kind: type[Optimizer], parameters: list[Any], arguments: dict[str, An
 def _made(kind: type[Optimizer], parameters: list[Any], arguments: dict[str, Any]) -> Optimizer:
     try:
         return kind(parameters, **arguments)
-    except ValueError as error:  # such as Muon's, which learns matrices alone
+    except (TypeError, ValueError) as error:  # such as Muon's, which learns matrices alone
         raise ArgumentError(
             f"{kind.__name__} cannot be made for this network: {str(error).rstrip('.')}.",
             "arguments in its range, and parameters that it knows.",
@@ -201,12 +202,20 @@ def set_rate_and_decay(optimizer: Optimizer, learning_rate: Any, weight_decay: f
 @contextmanager
 def decay_kept(optimizer: Optimizer) -> Iterator[None]:
     """Remember at the end the decay of an optimizer that was remembered at the beginning."""
-    is_ours, before = optimizer in _MADE, _MADE.get(optimizer)
+    put_back = decay_putter(optimizer)
     try:
         yield
     finally:
-        if is_ours:
-            _MADE[optimizer] = before
+        put_back()
+
+
+def decay_putter(optimizer: Optimizer) -> Callable[[], None]:
+    """Give what puts back the decay of an optimizer that is remembered now."""
+    return partial(_MADE.__setitem__, optimizer, _MADE[optimizer]) if optimizer in _MADE else _nothing
+
+
+def _nothing() -> None:
+    """There is nothing to put back: an object of the user's has no decay that is remembered."""
 
 
 def _set_decay(optimizer: Optimizer, weight_decay: float) -> None:

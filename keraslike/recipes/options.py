@@ -76,6 +76,18 @@ class FitOptions(TypedDict, total=False):
     progress_options: dict[str, Any] | None
 
 
+PREDICT_OPTIONS = (
+    "callbacks",
+    "convert_to_numpy",
+    "progress_options",
+    "steps",
+    "concatenate_returns",
+    "has_ground_truth",
+    "return_ground_truth",
+)
+"""The rarer arguments of `predict` without a task, Poutyne's."""
+
+
 class EvaluateOptions(TypedDict, total=False):
     """The rarer arguments of `evaluate`.
 

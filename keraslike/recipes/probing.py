@@ -177,7 +177,7 @@ class PlanningVerbs(TrainingVerbs):
         if is_built and (self.optimizer is None or self.loss_function is None):
             self.fit(x, y, validation_data, **arguments)  # says what is missing
         probe.look()
-        with sources_put_back([x, validation_data, arguments.get("sampler")]):
+        with sources_put_back([x, validation_data, *_drawing(arguments)]):
             seed = arguments.get("seed")
             chosen = {**arguments, "seed": draw_seed() if seed is None else seed, "callbacks": None, "verbose": 0}
             chosen.pop("progress_options", None)
@@ -201,6 +201,12 @@ class PlanningVerbs(TrainingVerbs):
             do = did_you_mean(unknown[0], own, error.do)
             what = error.what.replace("fit()", f"{verb}()")
             raise ArgumentError(what, f"one of {', '.join(known)}.", do) from None
+
+
+def _drawing(arguments: Mapping[str, Any]) -> list[Any]:
+    """Give what may draw the order of the rows: a sampler, and what stands in `dataloader_kwargs`."""
+    of_loader = arguments.get("dataloader_kwargs")
+    return [arguments.get("sampler"), *(of_loader.values() if isinstance(of_loader, Mapping) else ())]
 
 
 def _refuse_once_readable(*sources: Any) -> None:

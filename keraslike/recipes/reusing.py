@@ -12,7 +12,7 @@ from torch import nn
 from keraslike.engine.body_memo import BodyMemo
 from keraslike.engine.feature_files import InFiles, fingerprint
 from keraslike.engine.kept_features import Features, InMemory
-from keraslike.engine.padding_free import is_hooked
+from keraslike.engine.onlookers import is_asked_for_more, is_compiled, is_hooked, is_hooked_everywhere, is_plain_head
 from keraslike.engine.run import Run
 from keraslike.errors import ArgumentError
 from keraslike.recipes.freezing import Freezing
@@ -79,7 +79,9 @@ def features_reused(model: Any, run: Run, freezing: Freezing, cache: Any) -> Ite
         freezing.reused = lambda: _memo(model, run, body, None).in_force()
         yield
         return
-    with _memo(model, run, body, cache).in_force():
+    memo = _memo(model, run, body, cache)
+    freezing.at_epochs = memo.begin_epoch
+    with memo.in_force():
         yield
 
 
@@ -93,7 +95,7 @@ def _memo(model: Any, run: Run, body: nn.Module, cache: Any) -> BodyMemo:
     apart = None if is_frozen(body) else body.pooler
     assert apart is None or isinstance(apart, nn.Module)  # `_why_not` looked
     features = _features(model, run, body, apart, cache)
-    return BodyMemo(body, features, may_crop=_may_crop(model), apart=apart, on_step_back=step_back)
+    return BodyMemo(body, features, may_crop=_may_crop(model, body), apart=apart, on_step_back=step_back)
 
 
 def _comes_again(run: Run) -> bool:
@@ -112,8 +114,13 @@ def _why_not(model: Any, freezing: Freezing) -> str | None:
         return "the network has no body of transformers"
     if body not in freezing.chosen.modules or not _is_frozen_but_pooler(body):
         return "the body is not frozen as a whole"
-    if "forward" in vars(body) or any(map(is_hooked, body.modules())):
+    if "forward" in vars(body) or is_hooked_everywhere() or any(map(is_hooked, body.modules())):
         return "something else hooks into the body"
+    if is_asked_for_more(body, {}):
+        return "its configuration asks for hidden states or attentions"
+    around = {model.network, _head(model), *_head(model).modules()} - set(body.modules())
+    if any(map(is_compiled, {body, *around})):
+        return "the network is compiled, with the body in its graph"
     return "the network runs on several devices" if getattr(model, "other_device", None) else None
 
 
@@ -123,14 +130,16 @@ def _is_frozen_but_pooler(body: nn.Module) -> bool:
     return all(id(parameter) in own for parameter in body.parameters() if parameter.requires_grad)
 
 
-def _may_crop(model: Any) -> bool:
+def _may_crop(model: Any, body: nn.Module) -> bool:
     """Tell whether what stands behind the body does not look at padding: the heads of transformers do not."""
-    head = getattr(model.network, "wrapped", model.network)
-    if not type(head).__module__.startswith("transformers."):
-        return False
-    summary = getattr(head.config, "summary_type", "first")
-    is_safe = getattr(model, "task", None) is not None or type(head).__name__.endswith(HEADS)
-    return is_safe and summary in ("first", "cls_index")
+    is_listed = getattr(model, "task", None) is not None or type(_head(model)).__name__.endswith(HEADS)
+    return is_listed and is_plain_head(model.network, body)
+
+
+def _head(model: Any) -> nn.Module:
+    """Give the transformer itself, head included."""
+    head: nn.Module = getattr(model.network, "wrapped", model.network)
+    return head
 
 
 def _features(model: Any, run: Run, body: nn.Module, apart: nn.Module | None, cache: Any) -> Features:

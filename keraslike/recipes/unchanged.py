@@ -68,7 +68,7 @@ def sources_put_back(sources: Iterable[Any]) -> Iterator[None]:
     """Put back the random states: the global ones, and the generators of the user's loaders and samplers.
 
     Args:
-        sources: the user's data.
+        sources: the user's data, samplers and generators; what draws from no generator of its own may be among them.
 
     Example:
         >>> loader = torch.utils.data.DataLoader(range(9), shuffle=True, generator=torch.Generator().manual_seed(0))
@@ -86,30 +86,56 @@ def sources_put_back(sources: Iterable[Any]) -> Iterator[None]:
                 generator.set_state(before)
 
 
-class _Flags:
-    """What of network and optimizer is no tensor of values: gradients, modes, groups, and what learns."""
+class OptimizerSettings:
+    """What of an optimizer is no moment: groups with rates and decay, the rate of its own, hooks of schedules.
 
-    def __init__(self, network: nn.Module, optimizer: Any) -> None:
-        held = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-        own = {id(parameter): parameter for parameter in [*network.parameters(), *held]}
-        self.parameters = [(p, p.grad, p.requires_grad) for p in own.values()]
-        self.modes = [(module, module.training) for module in network.modules()]
-        self.optimizer, self.attributes, self.groups = optimizer, dict(vars(optimizer)), list(optimizer.param_groups)
+    Args:
+        optimizer: it is as it should be again after `put_back`.
+
+    Example:
+        >>> optimizer = torch.optim.SGD([torch.zeros(1)], lr=0.1)
+        >>> settings = OptimizerSettings(optimizer)
+        >>> optimizer.param_groups[0]["lr"] = 5.0
+        >>> settings.put_back()
+        >>> optimizer.param_groups[0]["lr"]
+        0.1
+    """
+
+    def __init__(self, optimizer: Any) -> None:
+        self.optimizer, self.attributes, self.defaults = optimizer, dict(vars(optimizer)), dict(optimizer.defaults)
+        self.groups = list(optimizer.param_groups)
         self.values = [_held(group) for group in self.groups]
 
     def put_back(self) -> None:
         """Put all of it back; the groups stay the objects that they are."""
-        for parameter, gradient, is_learning in self.parameters:
-            parameter.grad = gradient
-            parameter.requires_grad_(is_learning)
-        for module, is_training in self.modes:
-            module.training = is_training
         vars(self.optimizer).clear()
         vars(self.optimizer).update(self.attributes)  # a schedule wraps the optimizer's step
         for group, values in zip(self.groups, self.values, strict=True):
             group.clear()
             group.update(values)
         self.optimizer.param_groups[:] = self.groups
+        self.optimizer.defaults.clear()
+        self.optimizer.defaults.update(self.defaults)  # a given rate stands here too
+
+
+class _Flags:
+    """What of network and optimizer is no tensor of values: gradients, modes, settings, and what learns."""
+
+    def __init__(self, network: nn.Module, optimizer: Any) -> None:
+        held = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+        own = {id(parameter): parameter for parameter in [*network.parameters(), *held]}
+        self.parameters = [(p, p.grad, p.requires_grad) for p in own.values()]
+        self.modes = [(module, module.training) for module in network.modules()]
+        self.settings = OptimizerSettings(optimizer)
+
+    def put_back(self) -> None:
+        """Put all of it back."""
+        for parameter, gradient, is_learning in self.parameters:
+            parameter.grad = gradient
+            parameter.requires_grad_(is_learning)
+        for module, is_training in self.modes:
+            module.training = is_training
+        self.settings.put_back()
 
 
 def _set_books_aside(model: Any) -> None:
@@ -139,11 +165,11 @@ def _copied_bytes(network: nn.Module, optimizer: Any) -> int:
     return sum(tensor.nbytes for tensor in tensors)
 
 
-def _generators(sources: Iterable[Any]) -> Iterator[torch.Generator]:
-    """Give the generators of loaders and of their samplers."""
+def _generators(sources: Iterable[Any], depth: int = 3) -> Iterator[torch.Generator]:
+    """Give the generators among the sources, and those of loaders, of their samplers and of the samplers in these."""
     for source in sources:
-        samplers = [getattr(source, "sampler", None), getattr(getattr(source, "batch_sampler", None), "sampler", None)]
-        for owner in (source, *samplers):
-            generator = getattr(owner, "generator", None)
-            if isinstance(generator, torch.Generator):
-                yield generator
+        if isinstance(source, torch.Generator):
+            yield source
+        elif depth:
+            parts = [getattr(source, name, None) for name in ("generator", "sampler", "batch_sampler")]
+            yield from _generators(parts, depth - 1)

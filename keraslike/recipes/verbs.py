@@ -5,7 +5,7 @@ from typing import Any
 
 from torch.utils.data import DataLoader
 
-from keraslike.data.loading import USUAL_BATCH_SIZE, loading_of
+from keraslike.data.loading import USUAL_BATCH_SIZE, check_beside_loader, loading_of
 from keraslike.data.values import plain
 from keraslike.engine.determinism import deterministic
 from keraslike.engine.device import described
@@ -22,6 +22,7 @@ from keraslike.recipes.micro_batches import MicroBatchSize, cutting_notes, plan_
 from keraslike.recipes.optimizer import check_steps
 from keraslike.recipes.other_tools import chosen_recipe, optimizer_of
 from keraslike.recipes.planning import plan_run, schedule_notes
+from keraslike.recipes.refusing import undone_if_refused
 from keraslike.recipes.schedule import refuse_rate_beside
 from keraslike.recipes.smoothing import smoothed_loss
 from keraslike.recipes.weighting import weighted_loss
@@ -44,6 +45,7 @@ class TrainingVerbs(Displayed):
 
     def _batch_size(self, x: Any, batch_size: int | None, options: dict[str, Any]) -> int:
         """Give the examples per optimizer step: the user's word, else the recipe's; a loader has its own."""
+        check_beside_loader(x, batch_size)
         recipe = chosen_recipe(options.get("recipe"), self._recipe)
         usual = USUAL_BATCH_SIZE if isinstance(x, DataLoader) else recipe.batch_size
         return int(batch_size or usual)
@@ -105,6 +107,7 @@ class TrainingVerbs(Displayed):
         history: History = self.fit_generator(train, valid, **options)
         return history
 
+    @undone_if_refused
     def _train(
         self,
         batches: Any,
@@ -132,13 +135,13 @@ class TrainingVerbs(Displayed):
         stop = self._planned_stop(early_stop, valid_batches)
         run = plan_run(*both, listed, history, recipe, epochs, cutting, options, epochs_before=before, early_stop=stop)
         weighted = weighted_loss(self, class_weight, batches, getattr(self, "labels", None))
-        self.training_loss = smoothed_loss(self.loss_function, weighted, options.get("label_smoothing"))
-        of_lora = begin_lora(self.network)
-        say(shown, [*self._notes(seed), *of_lora])
-        say(shown, schedule_notes(run, recipe, options, callbacks or []) or _length_notes(run))
-        say(shown, cutting_notes(self, micro_batch_size))
-        follow(recipe.draws, run, seed)
         try:
+            self.training_loss = smoothed_loss(self.loss_function, weighted, options.get("label_smoothing"))
+            of_lora = begin_lora(self.network)
+            say(shown, [*self._notes(seed), *of_lora])
+            say(shown, schedule_notes(run, recipe, options, callbacks or []) or _length_notes(run))
+            say(shown, [*cutting_notes(self, micro_batch_size), *_notes_of_own_loss(self, class_weight, options)])
+            follow(recipe.draws, run, seed)
             exactly = deterministic(options.get("deterministic"), self.device)
             with exactly, arranged(self, run, learning_rate, options, lambda lines: say(shown, lines)):
                 self.train_run(run)
@@ -146,6 +149,15 @@ class TrainingVerbs(Displayed):
             self.training_loss, self.history = None, self.history + history
             close(shown)
         return history
+
+
+def _notes_of_own_loss(model: Any, class_weight: Any, options: dict[str, Any]) -> list[str]:
+    """Give the line for weights and smoothing that an own `compute_loss` may not know of."""
+    given = {"class_weight": class_weight, "label_smoothing": options.get("label_smoothing")}
+    names = [f"{name}=" for name, value in given.items() if value is not None]
+    hows = [f"{' and '.join(names)} by super().compute_loss alone"] if names else []
+    hows += ["sample_weight= as batch.weight"] if options.get("sample_weight") is not None else []
+    return [f"compute_loss is the model's own, and gets {', '.join(hows)}."] if model.has_own_loss and hows else []
 
 
 def _length_notes(run: Run) -> list[str]:

@@ -12,7 +12,7 @@ from keraslike.data.cutting import WHOLE, Cut
 from keraslike.engine.random_state import kept
 from keraslike.errors import ArgumentError
 from keraslike.losses.base import Loss
-from keraslike.losses.class_weight import class_weights
+from keraslike.losses.class_weight import MULTI_LABEL, class_weights
 from keraslike.losses.token_cross_entropy import TokenCrossEntropy
 
 
@@ -60,9 +60,11 @@ def weighted_loss(model: Weighable, class_weight: Any, batches: Iterable[Any], l
             "write class_weight={label: weight, ...}.",
         )
     wholes = [part.y for batch in batches for part in batch.parts(WHOLE)] if is_own else [_NONE]
-    targets = torch.cat([y if y.is_floating_point() else y.flatten() for y in wholes])  # tokens: as wide as their batch
+    kind = getattr(loss, "problem_type", None)
+    is_whole = kind == MULTI_LABEL  # else tokens may be as wide as their batch
+    targets = torch.cat([y if is_whole or y.is_floating_point() else y.flatten() for y in wholes])
     classes = len(labels) if labels is not None else _outputs(model, batches) if is_own else _named(class_weight)
-    weights = class_weights(class_weight, targets, labels, classes, getattr(loss, "problem_type", None))
+    weights = class_weights(class_weight, targets, labels, classes, kind)
     if not weights.any():
         raise ArgumentError("all class weights are 0, so that nothing would be learned.", "one weight above 0.")
     weighted = loss.with_class_weight(weights)

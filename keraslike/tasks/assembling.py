@@ -6,7 +6,7 @@ from torch import nn
 
 from keraslike.losses import as_loss
 from keraslike.metrics import get_metrics
-from keraslike.recipes import Recipe, apply_lora, default_recipe, lora_recipe, make_optimizer
+from keraslike.recipes import Recipe, apply_lora, default_recipe, lora_recipe, make_optimizer, require_matrices
 from keraslike.tasks.network import choose_loss, rows_metrics, wrapped
 from keraslike.tasks.saving import SavingVerbs
 
@@ -29,6 +29,7 @@ class AssemblingVerbs(SavingVerbs):
         self._bare, self._assembled_for = network, getattr(self.task, "problem_type", None)
         given = self._given
         optimizer = self.optimizer if is_known else make_optimizer(given["optimizer"], whole, self._recipe)
+        require_matrices(network, optimizer)
         loss = choose_loss(given["loss_function"], self.task, network, has_own_loss=self.has_own_loss)
         metrics = given["metrics"] if given["metrics"] is not None or self.task is None else self.task.metrics
         problem_type = self._assembled_for or getattr(as_loss(loss), "problem_type", None)

@@ -61,6 +61,9 @@ def _require_both(targets: Array, names: list[Any]) -> None:
         )
 
 
+ROUNDING = 1e-12
+"""Values that are no further apart are equally good: the same mean, added up in another order, is an ulp away."""
+
 Score = Callable[[Array, Array, Array], Array]
 """(probabilities, truth, thresholds) -> the metric at each threshold; the first two are `(rows, labels)`."""
 
@@ -74,7 +77,7 @@ def _best(likely: Array, truth: Array, score: Score) -> float:
     values = np.nan_to_num(score(likely, truth, upper), nan=-np.inf)
     holds_usual = ((lower < USUAL) | (lower == 0)) & (upper >= USUAL)
     middles = np.where(holds_usual, USUAL, (lower + upper) / 2)
-    best = np.flatnonzero(values == values.max())
+    best = np.flatnonzero(values >= values.max() - ROUNDING)
     return float(middles[best[np.abs(middles[best] - USUAL).argmin()]])
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from keraslike.data.loading import check_beside_loader, loading_of
+from keraslike.data.loading import check_beside_loader, loading_of, refuse_beside_batches
 from keraslike.data.plain import evaluation_batches, refuse_weights
 from keraslike.data.sets import as_sets, parts_of
 from keraslike.data.splits import split_of
@@ -11,7 +11,7 @@ from keraslike.data.weights import as_weights
 from keraslike.engine.display import display
 from keraslike.errors import ArgumentError, KeraslikeError
 from keraslike.tasks.loaders import LoaderBatches, is_loader
-from keraslike.tasks.verbs import TaskVerbs, refuse_beside_batches
+from keraslike.tasks.verbs import TaskVerbs
 from keraslike.tracking.progress import Progress
 
 OF_DATA = ("text", "target", "sample_weight", "workers", "dataloader_kwargs")

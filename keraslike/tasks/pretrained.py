@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from keraslike.calling import nearest
+from keraslike.data.values import plain
 from keraslike.errors import ArgumentError, LoadError
 
 WELL_KNOWN = (
@@ -245,9 +246,13 @@ def choose_max_length(wanted: int | None, config: Any, tokenizer: Any) -> int | 
     limit = token_limit(config, tokenizer)
     if wanted is None:
         return limit
-    if wanted < 1 or (limit is not None and wanted > limit):
+    wanted = plain(wanted)
+    is_count = isinstance(wanted, int) and not isinstance(wanted, bool) and wanted >= 1
+    if not is_count or (limit is not None and wanted > limit):
         raise ArgumentError(
-            f"max_length={wanted} does not fit this model.", f"1 to {limit or 'any number of'} tokens.", "leave it out."
+            f"max_length={wanted!r} does not fit this model.",
+            f"1 to {limit or 'any number of'} tokens.",
+            "leave it out.",
         )
     return wanted
 

@@ -9,7 +9,7 @@ from typing import Any, Self
 from torch import nn
 
 from keraslike.callbacks.anneal_on_plateau import annealing_of
-from keraslike.data.loading import USUAL_BATCH_SIZE, check_beside_loader, loading_of, refuse_loading
+from keraslike.data.loading import check_beside_loader, loading_of, refuse_beside_batches, refuse_loading
 from keraslike.data.plain import refuse_weights
 from keraslike.data.rows import Rows
 from keraslike.data.streams import is_stream
@@ -89,7 +89,7 @@ class TaskVerbs(PredictingVerbs):
     ) -> Any:
         """Give the batches of a loader, or of a stream that is never held whole."""
         feed = self._required_feed()
-        check_beside_loader(x, None if batch_size == USUAL_BATCH_SIZE else batch_size, options.get("shuffle"))
+        check_beside_loader(x, shuffle=options.get("shuffle"))
         refuse_weights(x, options.get("sample_weight"))
         refuse_loading(x, loading_of(options))
         self._settle(rows_of_loader(feed, x))
@@ -201,18 +201,6 @@ class TaskVerbs(PredictingVerbs):
     def _one_batch(self, rows: Rows, **how: Any) -> Any:
         """Give all features of some rows as one batch: windows and blocks may be more than the rows."""
         return next(iter(self._required_feed().batches(rows, sys.maxsize, has_notes=False, **how)))
-
-
-def refuse_beside_batches(x: Any, **given: Any) -> None:
-    """Refuse arguments that a source with an order of its own cannot honour."""
-    names = [name for name, value in given.items() if value is not None]
-    if names:
-        do = "put the labels into its rows." if names[0] == "y" else "split the rows yourself: validation_data=."
-        raise ArgumentError(
-            f"x is a {type(x).__name__}, which is read as it comes, and {names[0]} is given.",
-            f"a {type(x).__name__} alone, which holds its own labels.",
-            do,
-        )
 
 
 def _check_class_weight(task: Task, class_weight: Any) -> None:

@@ -44,6 +44,7 @@ SCORES = ("loss", "accuracy", "f1_macro", "f1_micro", "ranking", "pearson", "r2"
 KEY = ("settings", "data", "who", "seed")
 COLUMNS = (*KEY, "part", *SCORES, "cpu_seconds", "versions")
 RESULTS = Path(__file__).parent / "results" / "real_data.csv"
+BATCH = 32
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 TOLERANCE = 1e-9  # the same predictions, added up by another library in another order
 
@@ -125,7 +126,7 @@ def with_keraslike(data: DataSet, folder: Path, given: Namespace, seed: int) -> 
         began = time.process_time()
         model = keraslike.Model(given.model, task="text-classification", max_length=given.max_length)
         whole = {"micro_batch_size": None} if given.same_order else {}  # cut batches have other last digits
-        model.fit(train, epochs=given.epochs, seed=seed, verbose=0, **several, **whole)
+        model.fit(train, epochs=given.epochs, batch_size=BATCH, seed=seed, verbose=0, **several, **whole)
         seconds = time.process_time() - began
     return seconds, {part: evaluated(model, data, data.file(folder, part), seed == 0) for part in data.parts}
 
@@ -198,7 +199,7 @@ def learn(network: Any, tokenizer: Any, features: list[Row], epochs: int, seed: 
     optimizer = torch.optim.AdamW(groups, lr=5e-5, fused=True)
     updates = -(-len(features) // 32) * epochs
     schedule = transformers.get_linear_schedule_with_warmup(optimizer, -(-updates // 10), updates)
-    loading = {"batch_size": 32, "collate_fn": DataCollatorWithPadding(tokenizer)}
+    loading = {"batch_size": BATCH, "collate_fn": DataCollatorWithPadding(tokenizer)}
     loading["generator"] = torch.Generator().manual_seed(seed)
     network.train()
     for epoch in range(1, epochs + 1):
@@ -215,7 +216,7 @@ def measured(network: Any, tokenizer: Any, problem_type: str, features: list[Row
     """Give the loss and the scores of a fine-tuned network."""
     network.eval()
     with torch.inference_mode():
-        batches = DataLoader(features, batch_size=32, collate_fn=DataCollatorWithPadding(tokenizer))
+        batches = DataLoader(features, batch_size=BATCH, collate_fn=DataCollatorWithPadding(tokenizer))
         found = [(batch["labels"], network(**batch.to(DEVICE))) for batch in batches]
     loss = sum(len(labels) * outputs.loss.item() for labels, outputs in found) / len(features)
     truth = torch.cat([labels for labels, _ in found]).cpu()

@@ -4,6 +4,8 @@ from inspect import signature
 
 import pytest
 import torch
+from torch.nn.modules.module import register_module_forward_hook
+from transformers import BertConfig, BertModel
 from transformers.modeling_outputs import BaseModelOutput
 
 from keraslike.engine.body_memo import BodyMemo
@@ -54,6 +56,173 @@ def test_stepping_back(outputs):
         assert not memo.is_on
 
     assert told == ["it gives something else than a tensor with as many rows as there are texts"]
+
+
+# Looks at the body
+
+
+class Layered(torch.nn.Module):
+    """A body with a frozen layer, that writes down how many rows go through it."""
+
+    def __init__(self):
+        super().__init__()
+        self.rows, self.layer = [], torch.nn.Linear(4, 4).requires_grad_(False)
+        self.eval()
+
+    def forward(self, input_ids, attention_mask=None):
+        """Give what the layer makes of each token."""
+        self.rows.append(len(input_ids))
+        return BaseModelOutput(last_hidden_state=self.layer(input_ids[..., None].float().expand(-1, -1, 4)))
+
+
+@pytest.fixture
+def body():
+    """A body that a memo stands before, in `body.memo`."""
+    body, told = Layered(), []
+    memo = BodyMemo(body, InMemory([(torch.device("cpu"), 1000)], print), on_step_back=told.append)
+    vars(body).update(memo=memo, told=told)
+    with memo.in_force():
+        body(IDS)
+        yield body
+
+
+def test_rows_that_are_known(body):
+    """Rows that went through once do not again."""
+    body(IDS)
+
+    assert body.rows == [2]
+
+
+def test_training_mode(body):
+    """A body in training mode is asked each time, and nothing of that is kept."""
+    body.train()
+    body(IDS)
+    body(IDS + 1)
+    body.eval()
+    body(IDS + 1)
+
+    assert body.rows == [2, 2, 2, 2]
+    assert body.memo.is_on
+
+
+@pytest.mark.parametrize("register", [lambda hook, body: body.layer.register_forward_hook(hook), None])
+def test_hooks_under_way(register, body):
+    """From when somebody hooks into a part of the body, or into every module, each row goes through."""
+    seen = []
+    with (register or (lambda hook, _: register_module_forward_hook(hook)))(lambda *_: seen.append(1), body):
+        body(IDS)
+    body(IDS)
+
+    assert seen
+    assert body.rows == [2, 2, 2]
+    assert body.told == ["somebody hooked into it under way"]
+
+
+def move_in_place(layer):
+    layer.weight.mul_(1.5)
+
+
+def move_elsewhere(layer):
+    layer.weight.data = layer.weight.data * 1.5
+
+
+def move_unseen(layer):
+    layer.weight.data.mul_(1.5)
+
+
+def replace(layer):
+    layer.weight = torch.nn.Parameter(layer.weight * 1.5, requires_grad=False)
+
+
+def learn(layer):
+    layer.weight.requires_grad_(True)
+
+
+@pytest.mark.parametrize("change", [move_in_place, move_elsewhere])
+def test_changes_that_are_seen_at_once(change, body):
+    """Weights that are written to, or lie elsewhere with other numbers, end it at the next call."""
+    change(body.layer)
+    given = body(IDS)[0]
+
+    assert torch.equal(given, body.layer(IDS[..., None].float().expand(-1, -1, 4)))
+    assert body.told == ["its weights were changed under way"]
+
+
+@pytest.mark.parametrize("change", [move_unseen, replace, learn])
+def test_changes_that_are_seen_in_the_next_epoch(change, body):
+    """What torch does not count as a change is seen at the first call of an epoch."""
+    change(body.layer)
+    body.memo.begin_epoch()
+    given = body(IDS)[0]
+
+    assert torch.equal(given, body.layer(IDS[..., None].float().expand(-1, -1, 4)))
+    assert body.told == ["its weights were changed under way"]
+
+
+def test_weights_that_are_put_back(body):
+    """Weights that were written to, or moved, and hold the same numbers as before end nothing."""
+    body.layer.weight.copy_(body.layer.weight.clone())
+    body.layer.bias.data = body.layer.bias.data.clone()
+    body.memo.begin_epoch()
+    body(IDS)
+
+    assert body.rows == [2]
+    assert body.told == []
+
+
+class Noted(InMemory):
+    """Features that say when they are finished."""
+
+    is_closed = False
+
+    def close(self):
+        """Write it down."""
+        self.is_closed = True
+
+
+@pytest.mark.parametrize(("change", "is_closed"), [(lambda _: None, True), (move_unseen, False)])
+def test_changes_until_the_end(change, is_closed):
+    """Features that wait to be written are not, where weights were changed since without anybody seeing it."""
+    body, features = Layered(), Noted([(torch.device("cpu"), 1000)], print)
+
+    with BodyMemo(body, features).in_force():
+        change(body.layer)
+        body(IDS)
+
+    assert features.is_closed is is_closed
+
+
+def test_rows_of_a_validation(body):
+    """What a validation computes is for validations: where it is learned from, a row goes through in its own batch."""
+    with torch.no_grad():
+        body(IDS + 1)
+        body(IDS + 1)
+    body(IDS + 1)
+    body(IDS + 1)
+    with torch.no_grad():
+        body(IDS)
+
+    assert body.rows == [2, 2, 2]
+
+
+def test_calls_that_ask_for_more():
+    """A call that asks for hidden states goes through, and ends nothing; so it is while the configuration asks."""
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 4, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 4}
+    body = BertModel(BertConfig(vocab_size=10, **sizes)).requires_grad_(False).eval()
+    memo = BodyMemo(body, InMemory([(torch.device("cpu"), 10000)], print))
+
+    with memo.in_force():
+        body(IDS, MASK)
+        asked = body(IDS, MASK, output_hidden_states=True)
+        body.config.output_hidden_states = True
+        asked_by_config = body(IDS, MASK)
+        body.config.output_hidden_states = False
+        plain = body(IDS, MASK)
+
+    assert len(asked.hidden_states) == len(asked_by_config.hidden_states) == 2
+    assert plain.hidden_states is None
+    assert memo.is_on
 
 
 # Calls

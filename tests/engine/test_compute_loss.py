@@ -456,3 +456,21 @@ def test_poutynes_clipping(name, batches_per_step, micro_batch_size):
 
     assert math.isfinite(hand.largest_difference(network, reference))
     assert hand.largest_difference(network, reference) <= EXACT
+
+
+def test_what_reaches_it_is_said(capsys):
+    """The screen says how weights and smoothing reach a compute_loss of one's own; without them it says nothing."""
+
+    class Own(Model):
+        def compute_loss(self, outputs, batch):
+            return super().compute_loss(outputs, batch)
+
+    x, y = make_rows()
+    model = Own(make_mlp(), "sgd", "cross_entropy", device="cpu")
+    model.fit(x, y, class_weight=[1, 2, 3], label_smoothing=0.1, sample_weight=torch.ones(len(x)), verbose=2)
+    told = capsys.readouterr().out
+    model.fit(x, y, verbose=2)
+
+    by_super = "class_weight= and label_smoothing= by super().compute_loss alone"
+    assert f"compute_loss is the model's own, and gets {by_super}, sample_weight= as batch.weight." in told
+    assert "compute_loss is" not in capsys.readouterr().out

@@ -2,6 +2,7 @@
 
 import copy
 import math
+import weakref
 
 import poutyne
 import pytest
@@ -10,6 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from keraslike import Model
+from keraslike.engine import best_state
 from keraslike.engine.best_state import BestState
 from keraslike.engine.early_stop import EarlyStop
 from keraslike.errors import ArgumentError, NonFiniteError
@@ -269,6 +271,61 @@ def test_best_is_put_back_where_an_exception_ends_the_run(error, every, capsys):
     assert "The best val_loss was" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("every", [{}, {"validate_every": 5}], ids=["per epoch", "inside"])
+def test_step_that_did_not_end(every):
+    """An interrupt in the first step after the best validation leaves what that was measured with, buffers too."""
+    seen = {}
+
+    class Break(poutyne.Callback):
+        def on_validation_end(self, row):
+            seen["state"] = copy.deepcopy((network.state_dict(), self.model.optimizer.state_dict()["state"]))
+
+        def on_backward_end(self, batch_number):
+            if seen:  # BatchNorm has looked at the batch, and the weights have not moved yet
+                seen["changed"] = not is_same(network.state_dict(), seen["state"][0])
+                raise KeyboardInterrupt
+
+    network = make_network()
+    optimizer = torch.optim.Adam(network.parameters(), lr=0.05)
+    model = Model(network, optimizer, "cross_entropy", device="cpu")
+
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(*TRAIN, VALID, epochs=3, batch_size=8, early_stop=9, verbose=0, callbacks=[Break()], **every)
+
+    assert seen["changed"]
+    assert is_same(network.state_dict(), seen["state"][0])
+    assert is_same(optimizer.state_dict()["state"], seen["state"][1])
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
+@pytest.mark.parametrize("copied", range(1, 60, 7))
+def test_copy_that_is_broken_off(error, copied, monkeypatch, capsys):
+    """Where the best weights cannot be copied to the end, the network still has them, and the line says so."""
+    calls = []
+
+    def breaking(value):
+        calls.append(value)
+        if len(calls) == copied:
+            raise error
+        return whole(value)
+
+    whole = best_state._copied
+    monkeypatch.setattr(best_state, "_copied", breaking)
+    _, states = by_hand(5)
+    network = make_network()
+    optimizer = torch.optim.Adam(network.parameters(), lr=0.05)
+    model = Model(network, optimizer, "cross_entropy", device="cpu")
+
+    with pytest.raises(error):
+        model.fit(*TRAIN, VALID, epochs=5, batch_size=8, seed=SEED, early_stop=9, verbose=2)
+
+    best = model.history.best["epoch"]
+    assert best == len(model.history) + 1
+    assert is_same(network.state_dict(), states[best - 1][0])
+    assert is_same(optimizer.state_dict()["state"], states[best - 1][1])
+    assert capsys.readouterr().out.splitlines()[-1].endswith(f"after epoch {best}, the last weights.")
+
+
 def test_exception_before_the_first_validation(capsys):
     """Where nothing was measured yet, the weights are the last ones."""
 
@@ -297,6 +354,51 @@ def test_name_that_turns_out_to_be_missing():
 
 
 # What is kept
+
+
+def test_buffers_and_moments_are_the_same_tensors():
+    """What else holds a buffer or a moment, as a captured graph does, sees the best values too."""
+    network = nn.BatchNorm1d(2)
+    optimizer = torch.optim.Adam(network.parameters())
+    network(torch.randn(4, 2)).square().sum().backward()
+    optimizer.step()
+    held = [*network.parameters(), *network.buffers(), *(t for s in optimizer.state.values() for t in s.values())]
+    before = [tensor.detach().clone() for tensor in held]
+    best = BestState(network, optimizer)
+    best.keep()
+
+    with torch.no_grad():
+        for tensor in held:
+            tensor.add_(1)
+    best.put_back()
+
+    now = [*network.parameters(), *network.buffers(), *(t for s in optimizer.state.values() for t in s.values())]
+    assert len(held) == 2 + 3 + 2 * 3
+    assert all(ours is theirs for ours, theirs in zip(now, held, strict=True))
+    assert all(torch.equal(tensor, value) for tensor, value in zip(held, before, strict=True))
+
+
+def test_one_copy_at_a_time(monkeypatch):
+    """What was kept before is gone before anything more is copied: there is never memory for two asked for."""
+    left, whole = [], best_state._copied
+
+    def watched(value):
+        before = [copied for copied in copies if copied() is not None]
+        left.append(len(before))
+        made = whole(value)
+        fresh.append(weakref.ref(made))
+        return made
+
+    copies, fresh = [], []
+    monkeypatch.setattr(best_state, "_copied", watched)
+    network = nn.BatchNorm1d(2)
+    best = BestState(network, torch.optim.SGD(network.parameters(), lr=0.1))
+    best.keep()
+    copies, fresh = fresh, []
+    assert [copied() is not None for copied in copies] == [True] * 5
+    best.keep()
+
+    assert (len(fresh), set(left)) == (5, {0})
 
 
 def test_parameters_beyond_the_network():

@@ -1,11 +1,15 @@
 """A transformer whose layers see no padding gives what the padded batch gives, in float64 to 1e-10."""
 
+import copy
 from itertools import combinations, pairwise
 
 import pytest
 import torch
 import torch.nn.functional as F
+from peft import LoraConfig, inject_adapter_in_model
 from torch import nn
+from torch.nn.modules.module import register_module_forward_hook, register_module_full_backward_hook
+from torch.nn.utils.parametrizations import weight_norm
 from transformers import (
     AutoModelForMultipleChoice,
     AutoModelForQuestionAnswering,
@@ -19,8 +23,9 @@ from transformers import (
 
 from keraslike import Model, ModelWrapper
 from keraslike.data.cutting import even_ends
-from keraslike.engine.padding_free import ENCODERS, PaddingFree, attend, lay_out
+from keraslike.engine.padding_free import ENCODERS, PaddingFree, attend
 from keraslike.engine.savings import checkpoint_gradients
+from keraslike.engine.token_layout import lay_out
 from tests.engine.test_exact_architectures import (
     CALM,
     EXACT,
@@ -194,6 +199,36 @@ class Pooled(nn.Module):
         return self.classifier(self.body(**inputs).last_hidden_state.mean(1))
 
 
+class Mean(nn.Module):
+    """A head of a user's own, which is given the whole sequence."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(2)
+        self.out = nn.Linear(16, 3).double()
+
+    def forward(self, hidden):
+        return self.out(hidden.mean(1))
+
+
+def with_head(head, kind="roberta"):
+    """A body of those that hand their head the whole sequence, with another head."""
+    network = make(kind)
+    network.classifier = head
+    return network
+
+
+def with_forward(forward):
+    network = make("roberta")
+    network.classifier.forward = forward
+    return network
+
+
+def compiled(network):
+    network.compile(backend="eager")
+    return network
+
+
 class Subclass(BertForSequenceClassification):
     """A user's own head under the name of transformers'."""
 
@@ -209,14 +244,52 @@ class Subclass(BertForSequenceClassification):
         BertForSequenceClassification(bert_config(is_decoder=True)),
         Pooled(),
         Subclass(bert_config()),
+        with_head(Mean()),
+        with_head(nn.Sequential(nn.Linear(16, 3), nn.Softmax(dim=1)), "electra"),
+        with_head(nn.Sequential(nn.Dropout(0.1), nn.GRU(16, 3)), "camembert"),
+        with_head(nn.LayerNorm((19, 16)), "xlm-roberta"),
+        with_head(make("roberta").roberta.encoder.layer[0]),
+        with_forward(lambda hidden: hidden.mean(1)),
+        make("electra", "choice", summary_type="mean"),
+        compiled(make()),
+        ModelWrapper(compiled(make())),
+        nn.Sequential(make()),
         AutoModelForSequenceClassification.from_config(llama_config()),
         nn.Linear(2, 2),
     ],
-    ids=["hooked", "two", "eager", "chunks", "states", "decoder", "own", "subclass", "llama", "plain"],
+    ids=[
+        *("hooked", "two", "eager", "chunks", "states", "decoder", "own", "subclass"),
+        *("mean", "softmax", "recurrent", "norm", "layer", "forward", "summary"),
+        *("compiled", "compiled within", "part", "llama", "plain"),
+    ],
 )
 def test_who_must_see_the_padding(network):
     """Where the layers' inputs are looked at, recomputed, or mean something else, there is nothing to put in force."""
     assert PaddingFree.of(network, worth=0, ignores_padding=True) is None
+
+
+def with_lora(network):
+    return inject_adapter_in_model(LoraConfig(r=2, target_modules=["query", "classifier"]), network)
+
+
+def with_norm(network):
+    weight_norm(network.classifier)
+    return network
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        with_lora(make()),
+        with_norm(make()),
+        with_head(nn.Sequential(nn.Linear(16, 4), nn.GELU(), nn.LayerNorm(4), nn.Linear(4, 3))),
+        make("electra", "choice"),
+    ],
+    ids=["lora", "norm of weights", "layers", "summary"],
+)
+def test_heads_that_see_one_token_at_a_time(network):
+    """Matrices of LoRA, weights that are computed and torch's own layers leave a head one that reads no padding."""
+    assert PaddingFree.of(network, worth=0) is not None
 
 
 @pytest.mark.parametrize("kind", ["forward", "forward_pre", "full_backward", "full_backward_pre"])
@@ -235,7 +308,7 @@ def test_outputs_per_token_need_a_loss_that_ignores_padding(head):
     assert PaddingFree.of(make(head=head), worth=0) is None
 
 
-@pytest.mark.parametrize("make_network", [Pooled, lambda: make(head="answer")])
+@pytest.mark.parametrize("make_network", [Pooled, lambda: make(head="answer"), lambda: with_head(Mean())])
 def test_losses_that_read_padding_are_those_of_padded_batches(make_network, monkeypatch):
     """A mean over all positions, or a softmax over them, gives the padded batch's weights by "auto" too."""
     monkeypatch.setattr("keraslike.data.cutting.PRICES", {"cpu": ((1.0, 5.0), (2.0, 5.0))})
@@ -244,7 +317,9 @@ def test_losses_that_read_padding_are_those_of_padded_batches(make_network, monk
         network = make_network()
         inputs, targets = make_inputs(), torch.tensor([0, 1, 2, 0, 1, 2])
         loss = "cross_entropy"
-        if not isinstance(network, Pooled):
+        if hasattr(network, "classifier") and not isinstance(network, Pooled):
+            network = ModelWrapper(network)
+        elif not isinstance(network, Pooled):
             network, loss, targets = ModelWrapper(network), answer_loss, torch.zeros(6, 2, dtype=torch.long)
         model = Model(network, torch.optim.SGD(network.parameters(), lr=0.1), loss, device="cpu")
         model.fit(inputs, targets, batch_size=6, micro_batch_size=size, seed=3, verbose=0)
@@ -283,6 +358,86 @@ def test_who_looks_on_later_sees_the_padded_batch():
         network(**inputs)
 
     assert seen == [(len(LENGTHS), max(LENGTHS), 16)]
+
+
+@pytest.mark.parametrize("way", ["call", "config"])
+def test_who_asks_for_hidden_states(way):
+    """Hidden states that a call asks for, or a configuration from now on, are those of the padded batch."""
+    network, inputs = make(), make_inputs()
+    padding_free = PaddingFree.of(network, worth=0)
+
+    with padding_free.in_force():
+        if way == "config":
+            network.config.output_hidden_states = True
+        outputs = network(**inputs, **({"output_hidden_states": True} if way == "call" else {}))
+
+    assert [tuple(states.shape) for states in outputs.hidden_states] == [(6, 19, 16)] * 3
+
+
+def test_what_was_asked_for_once():
+    """After a call that asked for hidden states the layers see no padding again."""
+    network, inputs = make(), make_inputs()
+    network(**inputs, output_hidden_states=True)
+    padding_free = PaddingFree.of(network, worth=0)
+
+    with padding_free.in_force():
+        network(**inputs)
+
+    assert padding_free.sent == [sum(LENGTHS)]
+
+
+@pytest.mark.filterwarnings("ignore:For backward hooks to be called")
+@pytest.mark.parametrize("register", [register_module_forward_hook, register_module_full_backward_hook])
+def test_who_looks_at_every_module(register):
+    """A hook that torch calls for all modules is given the padded batch."""
+    network = make()
+    padding_free = PaddingFree.of(network, worth=0)
+
+    with register(lambda *_: None), padding_free.in_force():
+        network(**make_inputs())
+    is_seen = padding_free.sent == []
+    with padding_free.in_force():
+        network(**make_inputs())
+
+    assert is_seen
+    assert padding_free.sent == [sum(LENGTHS)]
+
+
+def test_call_within_a_call():
+    """A body that is called in the middle of a call of its own takes each batch for what it is."""
+    network, inputs, found = make(), make_inputs(), []
+    short = without_mask(make_inputs([5, 5]))
+    outer, inner = network(**inputs).logits, network(**short).logits
+    padding_free = PaddingFree.of(network, worth=0)
+
+    def ask(*_):
+        hook.remove()
+        found.append(network(**short).logits)
+
+    hook = network.bert.embeddings.register_forward_pre_hook(ask)
+    with padding_free.in_force():
+        own = network(**inputs).logits
+
+    assert torch.equal(found[0], inner)
+    assert (own - outer).abs().max() < EXACT
+
+
+def test_copies_made_inside():
+    """A copy of the network that is made inside, and a copy of it, are plain: with their own attention, and padding."""
+    network, inputs = make(), make_inputs()
+    logits = network(**inputs).logits
+    padding_free = PaddingFree.of(network, worth=0)
+
+    with padding_free.in_force():
+        twin = copy.deepcopy(copy.deepcopy(network))
+        seen = []
+        twin.bert.encoder.layer[0].register_forward_hook(lambda layer, args, output: seen.append(args[0].shape))
+        own = twin(**inputs).logits
+
+    assert twin.config._attn_implementation == "sdpa"
+    assert seen == [(len(LENGTHS), max(LENGTHS), 16)]
+    assert torch.equal(own, logits)
+    assert network.config._attn_implementation == "sdpa"
 
 
 def test_dropout_of_attention():
@@ -326,6 +481,14 @@ def test_every_token_is_laid_out_once():
     assert attended.tolist() == list(range(sum(LENGTHS)))
 
 
+def test_layout_on_a_device():
+    """All that tells of places is where the batch is."""
+    layout = lay_out(LENGTHS, 20, 50, "meta")
+
+    tensors = [layout.tokens, layout.attended, *(part for group in layout.groups for part in group[1:])]
+    assert {tensor.device.type for tensor in tensors if tensor is not None} == {"meta"}
+
+
 @pytest.mark.parametrize("limit", [None, 1, 3])
 @pytest.mark.parametrize("tokens", [1, 10, 20, 47, 1000])
 def test_even_parts(tokens, limit):
@@ -344,10 +507,10 @@ def test_even_parts(tokens, limit):
 # In a training
 
 
-def trained(network, micro_batch_size, batch_size=6, **options):
+def trained(network, micro_batch_size, batch_size=6, kind=Model, **options):
     """The weights after an epoch of two steps on padded batches, and the history."""
     inputs = make_inputs([*LENGTHS, 3, 11, 30, 4])
-    model = Model(ModelWrapper(network), torch.optim.SGD(network.parameters(), lr=0.1), "cross_entropy", device="cpu")
+    model = kind(ModelWrapper(network), torch.optim.SGD(network.parameters(), lr=0.1), "cross_entropy", device="cpu")
     data = (inputs, torch.tensor([0, 1, 2, 0, 1, 2, 0, 1, 2, 0]))
     history = model.fit(*data, batch_size=batch_size, micro_batch_size=micro_batch_size, seed=3, verbose=0, **options)
     return torch.cat([parameter.detach().flatten() for parameter in network.parameters()]), history
@@ -363,6 +526,25 @@ def test_training_is_that_of_padded_batches(options, monkeypatch):
 
     assert (weights - whole).norm() / whole.norm() < EXACT
     assert history.tokens_sent == history.tokens_real == sum(LENGTHS) + 3 + 11 + 30 + 4
+
+
+class Twice(Model):
+    """A model whose loss sends each batch through once more."""
+
+    def compute_loss(self, outputs, batch):
+        """Give the loss of both."""
+        return F.cross_entropy(outputs["logits"] + self.network(batch.x)["logits"], batch.y)
+
+
+def test_batches_that_go_through_twice(monkeypatch):
+    """A loss that sends each batch through again learns as from padded batches, which the history then tells of."""
+    monkeypatch.setattr("keraslike.data.cutting.PRICES", {"cpu": ((1.0, 5.0), (2.0, 5.0))})
+    whole, padded = trained(make(), None, batch_size=10, kind=Twice)
+
+    weights, history = trained(make(), "auto", batch_size=10, kind=Twice)
+
+    assert (weights - whole).norm() / whole.norm() < EXACT
+    assert history.tokens_sent == padded.tokens_sent
 
 
 def test_frozen_body(monkeypatch):

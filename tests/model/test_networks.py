@@ -334,3 +334,12 @@ def test_labels_and_probabilities_without_a_task():
     with pytest.raises(ArgumentError, match="no task"):
         model.predict_proba(np.ones((3, 2), dtype="float32"))
     assert model.labels is None
+
+
+@pytest.mark.parametrize("length", ["12", 12.5, True, 0])
+def test_lengths_that_are_none(length, smallest_bert: str):
+    """max_length is a count of tokens."""
+    model = Model(smallest_bert, task="text-classification", max_length=length, device="cpu")
+
+    with pytest.raises(ArgumentError, match=r"max_length=.* does not fit this model"):
+        model.fit(TEXTS, SENTIMENTS, verbose=0)

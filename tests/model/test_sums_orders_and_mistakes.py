@@ -1,5 +1,7 @@
 """What users of arrays, data sets and functions of their own meet: sums, orders, NaN, names, and mistakes in words."""
 
+from dataclasses import replace
+
 import numpy as np
 import poutyne
 import pytest
@@ -10,10 +12,12 @@ from torch.utils.data import BatchSampler, DataLoader, SequentialSampler, Tensor
 
 from keraslike import Model
 from keraslike.errors import ArgumentError, DataError
+from keraslike.recipes import PLAIN
 
 ROWS = 50
 X = torch.randn(ROWS, 6, generator=torch.Generator().manual_seed(0))
 Y = torch.randint(0, 3, (ROWS,), generator=torch.Generator().manual_seed(1))
+LOADER = DataLoader(TensorDataset(X, Y), batch_size=16)
 
 
 def make_network():
@@ -227,6 +231,7 @@ def with_norm():
             "there is no batch to learn from",
         ),
         (lambda: make_model().fit(X, Y, class_weight=[0, 0, 0], verbose=0), "all class weights are 0"),
+        (lambda: make_model().fit(X, Y, class_weight={"0": 2.0}, verbose=0), r"write it as it stands in y: 0 \(int\)"),
         (lambda: make_model().fit(X, Y, sampler=[0.5, 1.5], verbose=0), "the sampler gives what is no index"),
         (
             lambda: make_model().fit(X, Y, sampler=BatchSampler(SequentialSampler(Y), 2, False), verbose=0),
@@ -241,6 +246,19 @@ def with_norm():
         (lambda: make_model().fit(X, Y + 1, verbose=0), "the network gives 3 classes"),
         (lambda: make_model("bce").fit(X, F.one_hot(Y, 3).float(), verbose=0), "takes probabilities"),
         (lambda: Numbers(make_network(), "sgd", device="cpu").fit(X, Y, verbose=0), "compute_loss gave a number"),
+        (
+            lambda: make_model().fit(X, Y, recipe=replace(PLAIN, learning_rate="2e-5")),
+            "learning_rate='2e-5' is no size",
+        ),
+        (lambda: make_model().fit(X, Y, recipe=replace(PLAIN, batch_size=-1)), "batch_size=-1 is not a count"),
+        (lambda: make_model().fit(X, Y, recipe=replace(PLAIN, epochs=0)), "epochs=0 is not a count"),
+        (lambda: Model(make_network(), {"optim": "sgd", "lr": "0.1"}, "mse").fit(X, Y), "SGD cannot be made"),
+        (lambda: make_model().find_learning_rate(X, Y, low="1e-5"), "low='1e-5' and high=10.0 are no range"),
+        (lambda: make_model().predict(X, batchsize=3), r"predict\(\) has no argument 'batchsize'"),
+        (lambda: make_model().fit(LOADER, Y), "x is a DataLoader, which is read as it comes, and y is given"),
+        (lambda: make_model().evaluate(LOADER, Y), "x is a DataLoader, which is read as it comes, and y is given"),
+        (lambda: make_model().fit(LOADER.dataset, Y), "x is a TensorDataset, .* and y is given"),
+        (lambda: make_model().fit(LOADER, batch_size=32), "x is a DataLoader, .* batch_size=32 is given"),
     ],
 )
 def test_mistakes_are_answered(act, words):

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import torch
 from numpy.random import default_rng
+from transformers import BertConfig, BertForSequenceClassification
 
 from keraslike.data.batches import TensorBatches
 from keraslike.data.cutting import Cut
-from keraslike.data.features import FeatureBatches
+from keraslike.data.features import Feature, FeatureBatches
+from keraslike.engine.padding_free import PaddingFree
 from keraslike.engine.run import Run
 from keraslike.engine.step import Cutting
 from keraslike.recipes.coming import ChosenBatches, Coming
@@ -27,8 +29,8 @@ def features(count: int = 23, **further: Any) -> list[dict[str, Any]]:
     ]
 
 
-def run_of(batches: Any, cut: Cut, **options: Any) -> Run:
-    cutting = Cutting(cut, None, lambda _: None, lambda _: None)
+def run_of(batches: Any, cut: Cut, padding_free: PaddingFree | None = None, **options: Any) -> Run:
+    cutting = Cutting(cut, None, lambda _: None, lambda _: None, padding_free=padding_free)
     none: Any = None
     return Run(batches, None, none, History(), cutting, 2, **{"steps_per_epoch": len(batches), **options})
 
@@ -53,6 +55,33 @@ def test_counts_what_the_batches_hold(cut: Cut, width: bool, options: dict[str, 
     assert found.sent.tolist() == [sum(part.sent_tokens for part in parts) for parts in steps]
     assert found.real.tolist() == [sum(part.real_tokens for part in parts) for parts in steps]
     assert found.largest.tolist() == [max(part.sent_tokens for part in parts) for parts in steps]
+
+
+def padded(chosen: list[Feature]) -> tuple[dict[str, torch.Tensor], None]:
+    """Pad on the right, as tokenizers do."""
+    lengths = torch.tensor([len(feature["input_ids"]) for feature in chosen])
+    mask = (torch.arange(int(lengths.max())) < lengths[:, None]).long()
+    return {"input_ids": mask, "attention_mask": mask}, None
+
+
+def test_counts_what_layers_without_padding_are_given():
+    """Batches with little padding go through as they are, those with more without it: as the layers' own count says."""
+    sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 8}
+    network = BertForSequenceClassification(BertConfig(vocab_size=4, max_position_embeddings=16, **sizes))
+    batches = FeatureBatches(features(), padded, batch_size=4, seed=5)
+    batches.set_epoch(1)
+    parts = [part for batch in batches for part in batch.parts(Cut())]
+    paddings = sorted(part.sent_tokens - part.real_tokens for part in parts)
+    free = PaddingFree.of(network, worth=paddings[len(paddings) // 2])
+    assert free is not None
+    found = Coming(run_of(batches, Cut(), free)).epoch(1)
+    with free.in_force(), torch.no_grad():
+        for part in parts:
+            network(**part.x)
+
+    assert paddings[0] < free.worth < paddings[-1]
+    assert found.sent.tolist() == found.largest.tolist() == free.sent
+    assert found.real.tolist() == [part.real_tokens for part in parts]
 
 
 @pytest.mark.parametrize(("size", "largest"), [(None, [4, 4, 2]), (3, [3, 3, 2])])

@@ -75,8 +75,9 @@ def test_weights_however_batches_are_cut(options, tiny_bert):
     with counted(BertModel) as calls:
         weights, _ = weights_after("text-classification", tiny_bert, **options)
 
+    validated_first = 8 if "validate_every" in options else 0  # they are computed again where they are learned from
     assert (weights - anew).abs().max() <= 1e-6
-    assert calls["rows"] <= 24 + 1
+    assert calls["rows"] <= 24 + validated_first + 1
 
 
 @pytest.fixture

@@ -94,6 +94,47 @@ def test_hooks(tiny_bert, tmp_path, capsys):
     assert "something else hooks into the body" in capsys.readouterr().out
 
 
+def test_hooks_under_way(tiny_bert, tmp_path, capsys):
+    """So it does from when a callback hooks into it."""
+    model, seen = make_model("text-classification", tiny_bert), []
+
+    def look(epoch, logs):
+        if epoch == 2:
+            body_of(model.network).encoder.layer[0].register_forward_hook(lambda *_: seen.append(1))
+
+    fit(model, micro_batch_size=None, callbacks=[LambdaCallback(on_epoch_begin=look)], cache=tmp_path, verbose=2)
+
+    assert len(seen) == 2 * (3 + 1)
+    assert "somebody hooked into it under way" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize("part", ["network", "body", "layer"])
+def test_compiled_in_place(part, tiny_bert, tmp_path, capsys):
+    """A compiled network runs as ever, since its graph would hold what looks rows up; compiled layers do no harm."""
+    model = make_model("text-classification", tiny_bert)
+    body = body_of(model.network)
+    {"network": model.network.wrapped, "body": body, "layer": body.encoder.layer[0]}[part].compile(backend="eager")
+    seen = LambdaCallback(on_epoch_begin=lambda *_: found.append("forward" in vars(body)))
+    found = []
+
+    fit(model, epochs=1, rows=8, cache=tmp_path, callbacks=[seen], verbose=2)
+
+    assert found == [part == "layer"]
+    assert ("the network is compiled" in capsys.readouterr().out) is (part != "layer")
+
+
+def test_hidden_states_are_asked_for(tiny_bert, tmp_path, capsys):
+    """A configuration that asks for hidden states gets them, of every batch."""
+    model = make_model("text-classification", tiny_bert)
+    model.network.config.output_hidden_states = True
+
+    with counted(BertModel) as calls:
+        fit(model, cache=tmp_path, verbose=2)
+
+    assert calls["rows"] == 3 * (24 + 8)
+    assert "asks for hidden states" in " ".join(capsys.readouterr().out.split())
+
+
 def test_body_that_draws(tiny_bert, tmp_path, monkeypatch, capsys):
     """A body that draws random numbers in evaluation mode runs in each epoch, with the same draws."""
     true = BertModel.forward
@@ -175,12 +216,66 @@ def test_head_that_sees_padding(width, tiny_bert):
     assert calls == [36, 36 if width == 6 else 12]
 
 
-def test_weights_changed_under_way(tiny_bert, tmp_path, capsys):
+class Mean(torch.nn.Module):
+    """A head that is given the whole sequence."""
+
+    def __init__(self):
+        super().__init__()
+        self.out = torch.nn.Linear(32, 2)
+
+    def forward(self, hidden):
+        """Give logits of the mean over padding too."""
+        return self.out(hidden.mean(1))
+
+
+def test_head_of_transformers_that_was_replaced(tiny_roberta):
+    """A layer of one's own within a head of transformers may look at padding as well."""
+    found = []
+    for cache in (False, None):
+        model = make_model("text-classification", tiny_roberta)
+        torch.manual_seed(0)
+        model.network.classifier = Mean()
+        model = Model(model.network, task="text-classification", tokenizer=str(tiny_roberta), device="cpu")
+        fit(model, cache=cache, micro_batch_size=None)
+        found.append(weights_of(model.network))
+
+    assert (found[0] - found[1]).abs().max() <= 1e-6
+
+
+@pytest.mark.parametrize("summary", ["mean", "cls_index"])
+def test_summary_that_sees_padding(summary, tiny_bert, tmp_path):
+    """A head of transformers that sums up more than the first token does so over padding too."""
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "intermediate_size": 16, "vocab_size": 120}
+    config = transformers.ElectraConfig(
+        **sizes, embedding_size=16, num_attention_heads=2, initializer_range=0.5, summary_type=summary
+    )
+    folder = save(transformers.ElectraModel, config, transformers.AutoTokenizer.from_pretrained(tiny_bert), tmp_path)
+    anew, _ = weights_after("multiple-choice", folder, cache=False, micro_batch_size=None)
+
+    weights, _ = weights_after("multiple-choice", folder, micro_batch_size=None)
+
+    assert (weights - anew).abs().max() <= 1e-6
+
+
+def move_in_place(weight):
+    with torch.no_grad():
+        weight.mul_(1.5)
+
+
+def move_unseen(weight):
+    weight.data.mul_(1.5)
+
+
+def move_elsewhere(weight):
+    weight.data = weight.data * 1.5
+
+
+@pytest.mark.parametrize("change", [move_in_place, move_unseen, move_elsewhere])
+def test_weights_changed_under_way(change, tiny_bert, tmp_path, capsys):
     """A callback that moves the frozen weights is answered by features of the moved ones."""
 
     def move(epoch, logs):
-        with torch.no_grad():
-            body_of(model.network).embeddings.word_embeddings.weight.mul_(1.5)
+        change(body_of(model.network).embeddings.word_embeddings.weight)
 
     found = []
     for cache in (False, tmp_path):

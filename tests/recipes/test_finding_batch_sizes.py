@@ -98,6 +98,14 @@ def test_follows_a_line(monkeypatch: pytest.MonkeyPatch):
     assert "Reckoned from up to 64 examples, not tried." in str(found)
 
 
+@pytest.mark.parametrize(("most", "found"), [(1, 1), (5, 4), (40, 32)])
+def test_stops_where_a_limit_comes_first(most: int, found: int):
+    """On a CPU too memory may run out, at a limit of a container's: the answer is the largest number that fitted."""
+    size = Model(Limited(most, OUT_OF_MEMORY["cpu"]), "sgd", "cross_entropy", device="cpu").find_batch_size(*tensors())
+
+    assert (size.micro_batch_size, size.largest_tried, size.is_extrapolated) == (found, found, False)
+
+
 @pytest.mark.skipif(not peak_memory.STATUS.exists(), reason="there is no high-water mark")
 def test_does_not_dare_much(monkeypatch: pytest.MonkeyPatch):
     """A size that would take more than a fourth of the memory is not tried: on a CPU that kills."""

@@ -382,6 +382,31 @@ def test_unfreezing_encoder_and_decoder():
     assert not any("embed" in name for name in learning[1])
 
 
+def test_layers_that_no_optimizer_holds():
+    """An optimizer object that holds nothing of what would begin to learn is refused before the first step."""
+    network = make_network()
+    model = Model(network, torch.optim.SGD(network.head.parameters(), lr=0.1), "cross_entropy", device="cpu")
+
+    with pytest.raises(ArgumentError, match=r"unfreeze\[2\]=1, and the SGD holds none") as caught:
+        fit(model, *DATA, epochs=3, unfreeze={2: 1})
+
+    assert caught.value.do == 'write optimizer="sgd", or give it model.network.parameters().'
+
+
+def test_layers_that_an_optimizer_holds_in_part():
+    """An object may leave out on purpose some of what begins to learn: the rest of it learns."""
+    network = make_network()
+    held = [p for name, p in network.named_parameters() if not name.endswith("bias")]
+    model = Model(network, torch.optim.SGD(held, lr=0.1), "cross_entropy", device="cpu")
+    before = state_of(network)
+
+    fit(model, *DATA, epochs=2, unfreeze={2: "all"})
+
+    changed = {name for name, weights in state_of(network).items() if not torch.equal(weights, before[name])}
+    assert changed
+    assert not any(name.endswith("bias") for name in changed)
+
+
 @pytest.mark.parametrize(("unfreeze", "is_for_good"), [(None, True), ({2: "all"}, False)])
 def test_whether_it_lasts(model, unfreeze, is_for_good):
     """It can be told whether a body is frozen for the whole run, so that its features may be kept."""

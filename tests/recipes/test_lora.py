@@ -237,3 +237,23 @@ def test_words_that_peft_does_not_know():
         Model(torch.nn.Linear(1, 1), lora={"rank": 4})
 
     assert caught.value.do == 'write lora={"r": 4}.'
+
+
+def test_an_optimizer_object_holds_no_matrices(tiny_bert: Path):
+    """An object that was made before there were matrices would never let them learn; it is refused."""
+    network = AutoModelForSequenceClassification.from_pretrained(tiny_bert)
+
+    with pytest.raises(ArgumentError, match="holds none of LoRA's matrices") as caught:
+        Model(network, torch.optim.AdamW(network.parameters()), task="text-classification", lora=4, device="cpu")
+
+    assert caught.value.do == 'write optimizer={"optim": "adamw", "lr": 5e-4}.'
+
+
+def test_modules_that_no_network_has():
+    """Names of modules that are not there, which peft passes over, are refused with the nearest one."""
+    network = torch.nn.ModuleDict({"pooler": torch.nn.Linear(2, 2)})
+
+    with pytest.raises(ArgumentError, match="no module is called 'poole'") as caught:
+        Model(network, "sgd", "mse", lora={"r": 4, "modules_to_save": ["poole"]}, device="cpu")
+
+    assert caught.value.do == "did you mean 'pooler'?"

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from poutyne import Callback
 from torch.utils.data import DataLoader, TensorDataset
 
 from keraslike import Model
@@ -79,6 +80,101 @@ def test_unknown_recipe(given, message, size):
         learned(model, recipe=given, batch_size=size)
 
     assert torch.equal(weights_of(model.network), before)
+
+
+# A run that is refused
+
+
+def settings(optimizer):
+    """Give what a run sets of an optimizer: rates, decay, its default rate, and who learns in which group."""
+    groups = [{**group, "params": list(map(id, group["params"]))} for group in optimizer.param_groups]
+    return groups, dict(optimizer.defaults)
+
+
+def let_matrices_learn(network, is_learning):
+    """Let all matrices of a network learn, or none; gives the network."""
+    for parameter in network.parameters():
+        parameter.requires_grad_(is_learning or parameter.ndim < 2)
+    return network
+
+
+class Stopping(Callback):
+    """Ends a run with an error at the begin of a batch."""
+
+    def __init__(self, batch):
+        super().__init__()
+        self.batch = batch
+
+    def on_train_batch_begin(self, batch_number, logs):
+        if batch_number == self.batch:
+            raise KeyboardInterrupt
+
+
+REFUSED = {
+    "freeze": {"freeze": "typo"},
+    "schedule": {"schedule": "cosin"},
+    "early stop": {"early_stop": 3},
+    "schedule that cannot be made": {"schedule": {"name": "OneCycleLR", "max_lr": [0.1, 0.2, 0.3]}},
+    "interrupt before the first step": {"callbacks": [Stopping(1)]},
+}
+
+
+@pytest.mark.parametrize("given", REFUSED.values(), ids=REFUSED)
+def test_refused_run_leaves_the_optimizer(given):
+    """A recipe's optimizer is gone again where the run is refused: the next fit is that of a model without it."""
+    model, other = made(), made()
+    own, before = model.optimizer, settings(model.optimizer)
+
+    with pytest.raises((ArgumentError, KeyboardInterrupt)):
+        learned(model, recipe="keras", **given)
+
+    assert model.optimizer is own
+    assert settings(own) == before
+    learned(model)
+    learned(other)
+    assert torch.equal(weights_of(model.network), weights_of(other.network))
+
+
+@pytest.mark.parametrize("optimizer", ["auto", "adamw", {"optim": "sgd", "lr": 0.1, "momentum": 0.9}], ids=str)
+@pytest.mark.parametrize("given", REFUSED.values(), ids=REFUSED)
+def test_refused_run_leaves_rates_and_decay(given, optimizer):
+    """Rate and decay of a run that is refused are those of before, and so is the decay of what learns only later."""
+    network = make_mlp()
+    model = made(optimizer, let_matrices_learn(network, False))
+    learned(model, epochs=1)
+    before = settings(model.optimizer)
+
+    with pytest.raises((ArgumentError, KeyboardInterrupt)):
+        learned(model, learning_rate=0.7, weight_decay=0.3, **given)
+
+    assert settings(model.optimizer) == before
+    let_matrices_learn(network, True)
+    learned(model, epochs=1)
+    assert 0.3 not in [group["weight_decay"] for group in model.optimizer.param_groups]
+
+
+def test_run_that_has_begun_keeps_them():
+    """After the first step the rate, the decay and the recipe's optimizer stay, whatever ends the run."""
+    model = made()
+
+    with pytest.raises(KeyboardInterrupt):
+        learned(model, recipe="keras", learning_rate=0.7, weight_decay=0.3, callbacks=[Stopping(2)], batch_size=8)
+
+    assert type(model.optimizer) is KerasAdam
+    assert {group["lr"] for group in model.optimizer.param_groups} == {0.7}
+    assert [group["weight_decay"] for group in model.optimizer.param_groups] == [0.3, 0.0]
+
+
+def test_decay_of_a_run_holds_for_what_learns_later():
+    """A decay that a run has set is that of the matrices which learn only in the next one."""
+    network = make_mlp()
+    model = made("auto", let_matrices_learn(network, False))
+    learned(model, weight_decay=0.3)
+
+    let_matrices_learn(network, True)
+    learned(model)
+
+    assert [group["weight_decay"] for group in model.optimizer.param_groups] == [0.0, 0.3]
 
 
 # The user's own words

@@ -11,7 +11,7 @@ import pytest
 import torch
 from poutyne import Callback
 from torch import nn
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import BatchSampler, DataLoader, RandomSampler, TensorDataset
 
 from keraslike import Model
 from keraslike.errors import ArgumentError, NotFittedError
@@ -169,15 +169,54 @@ def test_an_unbuilt_model_stays_unbuilt(probe: Probe, tiny_bert: Path, texts_and
     assert results[0] == results[1]
 
 
-@pytest.mark.parametrize("probe", [PROBES["plan"], PROBES["rate"]], ids=["plan", "rate"])
-def test_puts_the_generators_of_loaders_back(probe: Probe):
-    """A loader with a generator of its own gives the same order afterwards."""
-    generator = torch.Generator().manual_seed(3)
-    loader = DataLoader(TensorDataset(*tensors()), batch_size=8, shuffle=True, generator=generator)
-    before = digest(generator.get_state())
-    probe(plain_model(), loader)
+def shuffled(generator: torch.Generator) -> RandomSampler:
+    return RandomSampler(range(40), generator=generator)
 
-    assert digest(generator.get_state()) == before
+
+def loader(**options: Any) -> DataLoader[Any]:
+    return DataLoader(TensorDataset(*tensors()), **options)
+
+
+DRAWING: dict[str, Callable[[torch.Generator], tuple[Any, dict[str, Any]]]] = {
+    "loader": lambda own: ([loader(batch_size=8, shuffle=True, generator=own)], {}),
+    "loader's sampler": lambda own: ([loader(batch_size=8, sampler=shuffled(own))], {}),
+    "loader's batch sampler": lambda own: ([loader(batch_sampler=BatchSampler(shuffled(own), 8, False))], {}),
+    "batch sampler as the loader's sampler": lambda own: (
+        [loader(batch_size=None, sampler=BatchSampler(shuffled(own), 8, False))],
+        {},
+    ),
+    "validation": lambda own: (tensors(), {"validation_data": loader(shuffle=True, generator=own)}),
+    "sampler": lambda own: (tensors(), {"batch_size": 8, "sampler": shuffled(own)}),
+    "generator in dataloader_kwargs": lambda own: (tensors(), {"dataloader_kwargs": {"generator": own}}),
+    "sampler in dataloader_kwargs": lambda own: (tensors(), {"dataloader_kwargs": {"sampler": shuffled(own)}}),
+    "batch sampler in dataloader_kwargs": lambda own: (
+        tensors(),
+        {"dataloader_kwargs": {"batch_sampler": BatchSampler(shuffled(own), 8, False)}},
+    ),
+}
+"""Where a generator of the user's may stand: the data and the further arguments."""
+
+
+@pytest.mark.parametrize("make", DRAWING.values(), ids=DRAWING)
+@pytest.mark.parametrize("probe", [PROBES["plan"], PROBES["rate"]], ids=["plan", "rate"])
+def test_puts_the_users_generators_back(probe: Probe, make: Callable[[torch.Generator], tuple[Any, dict[str, Any]]]):
+    """A generator of the user's own, wherever it stands, gives the same order afterwards."""
+    generator = torch.Generator().manual_seed(3)
+    before = generator.get_state()
+    data, options = make(generator)
+    probe(plain_model(), *data, **options)
+
+    assert torch.equal(generator.get_state(), before)
+
+
+@EACH
+def test_puts_the_optimizers_own_rate_back(probe: Probe):
+    """A rate that is given for the probe does not stay the optimizer's default, which schedules reckon with."""
+    model = plain_model()
+    before = dict(model.optimizer.defaults)
+    probe(model, *tensors(), batch_size=8, learning_rate=0.5)
+
+    assert model.optimizer.defaults == before
 
 
 @EACH

@@ -164,6 +164,21 @@ def test_several_labels():
     assert loss(logits, y).item() == pytest.approx(expected.item(), rel=1e-6)
 
 
+@pytest.mark.parametrize("outputs", [1, 3])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.int64, torch.int32, torch.bool])
+def test_several_labels_as_whole_numbers(dtype, outputs):
+    """Yes and no weigh the same as floats, as whole numbers and as truth values; of one label too."""
+    x, _ = make_rows()
+    labels = (torch.rand(ROWS, outputs, generator=torch.Generator().manual_seed(1)) < 0.3).to(dtype)
+    model = Model(nn.Linear(x.shape[1], outputs), "sgd", "bce_with_logits", device="cpu")
+
+    loss = weighted_loss(model, "balanced", own_batches(x, labels), None)
+
+    truth = labels.double()
+    expected = (1 - truth).sum(0) / truth.sum(0)
+    torch.testing.assert_close(loss.pos_weight.double(), expected, rtol=1e-6, atol=0)
+
+
 @pytest.mark.parametrize("device", [None, "cpu"])
 def test_on_the_models_device(device):
     """The weights go where the model is; without a device they stay."""

@@ -227,6 +227,19 @@ def test_the_nearest_to_one_half(likely: list[float], best: float):
     assert found.at == (pytest.approx(best),)
 
 
+def test_good_but_for_rounding():
+    """Values that differ by their rounding are equally good: 0.95 gives no more than the nearer 0.25 but an ulp."""
+    task = TextClassification(labels=["no", "yes"])
+    logits = torch.tensor([[-4, 2], [-7, 15], [3, 5], [-6, -2], [7, -19], [-3, -6], [-11, 7]]) / 10
+    truth, likely = np.array([0, 0, 1, 0, 0, 1, 0]), logits.softmax(1)[:, 1].numpy()
+    values = [f1_score(truth, likely >= cut, average="macro", zero_division=0.0) for cut in (0.25, 0.95)]
+
+    found = find_threshold(task, logits, truth, "f1_macro", per_label=False)
+
+    assert values[0] == pytest.approx(values[1], abs=1e-15)
+    assert found.at == (pytest.approx(0.247, abs=1e-3),)
+
+
 @pytest.mark.parametrize("label", ["good", "bad"])
 def test_rows_of_one_class(two: Model, texts_and_labels: Rows, label: str):
     """Of two classes both have to be there, or any threshold would do."""
