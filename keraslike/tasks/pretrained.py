@@ -223,15 +223,17 @@ def padding_notes(network: Any) -> list[str]:
 
 
 def refuse_answers_at_end(network: Any) -> None:
-    """Refuse a head that reads its answer at a text's last token, as XLNet's does: behind shorter texts is padding.
+    """Refuse a head that reads more of a text than its first token, as XLNet's does: behind shorter texts is padding.
 
     Raises:
         ArgumentError: it is one.
     """
-    if any(getattr(module, "summary_type", None) == "last" for module in network.modules()):
+    kinds = {getattr(module, "summary_type", "first") for module in network.modules()} - {"first"}
+    if kinds:
         raise ArgumentError(
-            f"the head of {type(network).__name__} reads each answer at the last token, where padding stands: it would "
-            "depend on the other texts of a batch.",
+            f"the head of {type(network).__name__} does not read each answer at the first token "
+            f"(summary_type={min(map(str, kinds))!r}) but where padding may stand: it would depend on the other "
+            "texts of a batch.",
             "a model that answers at its first token, such as bert-base-uncased or roberta-base.",
             'load this one with another head, from_pretrained(..., summary_type="first"), and give tokenizer= too.',
         )

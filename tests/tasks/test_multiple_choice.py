@@ -306,16 +306,20 @@ def test_wrong_choice(tiny_bert: Path):
         Model(str(tiny_bert), task="multiple-choice", device="cpu").fit([("a", ["b", "c"])] * 2, [1, 2], verbose=0)
 
 
-@pytest.mark.parametrize("kind", ["XLNet", "RoFormer"])
-def test_heads_that_read_at_the_end_are_refused(kind: str, tiny_bert: Path):
-    """A head that reads at the last token would read padding: its scores depend on the batch (by 0.7 for XLNet)."""
-    sizes = {
+@pytest.mark.parametrize(
+    ("kind", "summary"), [("XLNet", "last"), ("RoFormer", "last"), ("ELECTRA", "mean"), ("ELECTRA", "cls_index")]
+)
+def test_heads_that_may_read_padding_are_refused(kind: str, summary: str, tiny_bert: Path):
+    """A head that reads elsewhere than at the first token may read padding: its scores depend on the batch."""
+    usual = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    sizes: dict[str, Any] = {
         "XLNet": {"d_model": 16, "n_layer": 1, "n_head": 2, "d_inner": 16},
-        "RoFormer": {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16},
+        "RoFormer": usual,
+        "ELECTRA": {**usual, "embedding_size": 16, "summary_type": summary},
     }
     network = AutoModelForMultipleChoice.from_config(AutoConfig.for_model(kind.lower(), vocab_size=20, **sizes[kind]))
 
-    with pytest.raises(ArgumentError, match="reads each answer at the last token"):
+    with pytest.raises(ArgumentError, match=rf"does not read .* at the first token \(summary_type='{summary}'\)"):
         Model(network, task="multiple-choice", tokenizer=str(tiny_bert), device="cpu")
 
 
