@@ -18,6 +18,7 @@ from torch import Tensor
 from keraslike.data.cutting import WHOLE, Cut, runs
 from keraslike.data.nested import count_rows, leaves, split, take
 from keraslike.data.order import Order, order, sampled
+from keraslike.data.tensors import are_class_indices
 from keraslike.errors import DataError
 
 Pair = tuple[Any, Any]
@@ -42,6 +43,7 @@ class Part:
         index: the examples' places in the batch, shape `(size,)`; None: a contiguous run in the batch's order.
         real_tokens: the tokens in it that are no padding; 0 where there are no lengths.
         sent_tokens: all tokens in it; 0 where there are no lengths.
+        has_classes: whether it is known that the targets are one class index for each example, none of them negative.
     """
 
     x: Any
@@ -51,6 +53,7 @@ class Part:
     index: Indices | None = None
     real_tokens: int = 0
     sent_tokens: int = 0
+    has_classes: bool = False
 
 
 class Batch(Protocol):
@@ -82,6 +85,7 @@ class PairBatch:
         weight: the sample weights, shape `(size,)`.
         size: how many examples there are; None: it is looked up.
         rows: the numbers of its rows in the user's data.
+        has_classes: as in `Part`.
 
     Example:
         >>> batch = PairBatch(torch.zeros(5, 2), torch.zeros(5))
@@ -89,16 +93,24 @@ class PairBatch:
         [2, 2, 1]
     """
 
-    __slots__ = ("_rows", "size", "weight", "x", "y")
+    __slots__ = ("_rows", "has_classes", "size", "weight", "x", "y")
 
     def __init__(
-        self, x: Any, y: Any, weight: Tensor | None = None, size: int | None = None, rows: Indices | None = None
+        self,
+        x: Any,
+        y: Any,
+        weight: Tensor | None = None,
+        size: int | None = None,
+        rows: Indices | None = None,
+        *,
+        has_classes: bool = False,
     ) -> None:
         self.x = x
         self.y = y
         self.weight = weight
         self.size: int = get_batch_size(x, y) if size is None else size
         self._rows = rows
+        self.has_classes = has_classes
 
     @property
     def rows(self) -> Sequence[int] | None:
@@ -113,7 +125,7 @@ class PairBatch:
         """Cut along the first dimension, in the order given; a batch that stays whole is not copied."""
         most = cut.most
         if most is None or most >= self.size:
-            parts = [Part(self.x, self.y, self.size, self.weight)]
+            parts = [Part(self.x, self.y, self.size, self.weight, has_classes=self.has_classes)]
         else:
             given = (self.x, self.y) if self.weight is None else (self.x, self.y, self.weight)
             cuts = [slice(run.start, run.stop) for run in runs(self.size, None, cut) if isinstance(run, range)]
@@ -275,11 +287,12 @@ class TensorBatches(OwnBatches):
         """Cut what was gathered into batches, each with the numbers of its rows."""
         size, rows = self.batch_size, places if self.rows_of is None else self.rows_of[places]
         x, y, *weights = (split(column, size) for column in gathered)
-        last = len(x) - 1
+        last, has_classes = len(x) - 1, are_class_indices(gathered[1])  # asked once for many batches
         for number, start in enumerate(range(0, len(rows), size)):
             weight = weights[0][number] if weights else None
             examples = size if number < last else len(rows) - start
-            yield PairBatch(x[number], y[number], weight, examples, rows[start : start + size])
+            own = rows[start : start + size]
+            yield PairBatch(x[number], y[number], weight, examples, own, has_classes=has_classes)
 
     def _together(self) -> int:
         """Give how many batches are gathered at once."""

@@ -80,6 +80,17 @@ def _numbers(values: Any) -> Any:
         return values
 
 
+def are_class_indices(targets: Any) -> bool:
+    """Tell whether targets are class indices on the CPU, one for each example, none of which means "no label".
+
+    Example:
+        >>> are_class_indices(torch.tensor([0, 2])), are_class_indices(torch.tensor([0, -100]))
+        (True, False)
+    """
+    is_usual = isinstance(targets, Tensor) and targets.is_cpu and targets.dtype is torch.int64 and targets.dim() == 1
+    return is_usual and targets.numel() > 0 and int(targets.min()) >= 0
+
+
 def floating_dtype(network: nn.Module) -> torch.dtype:
     """Give the type of the network's first parameter that is no integer; torch's default where there is none."""
     parameters = (parameter.dtype for parameter in network.parameters() if parameter.is_floating_point())

@@ -124,7 +124,7 @@ class Engine(Bookkeeping):
 
         Over several GPUs where Poutyne's `device=[...]` asks for it.
         """
-        given = _arguments(x)
+        given = (x,) if type(x) is torch.Tensor else _arguments(x)
         network = self.network if self.other_device is None else self._on_several_devices
         outputs = self.precision.run(network, given)
         return outputs if self.read_outputs is None else self.read_outputs(outputs)

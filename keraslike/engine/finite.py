@@ -71,7 +71,7 @@ class StepGuard:
         self._is_sgd = isinstance(model.optimizer, torch.optim.SGD)
         self._skipped_in_a_row = 0
         self._pending: tuple[Taken, Before, Tensor, list[tuple[str, Tensor]]] | None = None
-        self._constants: dict[torch.device, tuple[Tensor, Tensor]] = {}
+        self._found_and_one = torch.zeros(()), torch.ones(())
 
     def take(self, step: Taken) -> bool:
         """Take the step, or skip it.
@@ -93,7 +93,8 @@ class StepGuard:
         try:
             is_taken = self._take_late(step, gradients) if self._is_late(gradients) else self._take_now(step, gradients)
         finally:
-            self.precision.update(is_skipped=not is_taken)
+            if self.precision.is_scaling:
+                self.precision.update(is_skipped=not is_taken)
         return is_taken
 
     def settle(self) -> None:
@@ -116,12 +117,14 @@ class StepGuard:
             self.undo.put_buffers_back()
             self._skip(step, next((self._name(p) for p in self._learned() if not _is_finite(p.grad)), None))
             return False
-        rates = self._rates()
+        rates = [group["lr"] for group in self.optimizer.param_groups]
         if norm is not None:
             self._clip(norm)
         self._step()
         self._skipped_in_a_row = 0
-        self._move_rate(rates)
+        self.history.keep_rates(rates)
+        if self.schedule is not None:
+            self.schedule.step()
         return True
 
     def _take_late(self, step: Taken, gradients: list[Tensor]) -> bool:
@@ -143,13 +146,15 @@ class StepGuard:
         self.undo.put_buffers_back(where=is_bad)
         names = [self._name(parameter) for parameter in self._learned()]
         self._pending = (step, before, is_bad, list(zip(names, norms, strict=True)))
-        self._move_rate(before.rates)
+        self.history.keep_rates(before.rates)
+        if self.schedule is not None:
+            self.schedule.step()
         before.moved.extend(group["lr"] for group in self.optimizer.param_groups)
         return True
 
     def _before(self) -> "Before":
         schedule = None if self.schedule is None else self.schedule.state_dict()
-        return Before(self._rates(), [], schedule)
+        return Before([group["lr"] for group in self.optimizer.param_groups], [], schedule)
 
     def _take_back(self, before: "Before") -> None:
         """Undo the move of the rate after a step that, as it is known now, was skipped."""
@@ -190,9 +195,6 @@ class StepGuard:
                 "network; the weights may be changed in part.",
             ) from None
 
-    def _rates(self) -> list[float]:
-        return [group["lr"] for group in self.optimizer.param_groups]
-
     def _name(self, parameter: nn.Parameter) -> str:
         return self._names.get(id(parameter), "a parameter of the loss")
 
@@ -208,22 +210,15 @@ class StepGuard:
         """Give 1 where a gradient has a NaN or an Inf, else 0, on their device: by the check that GradScaler runs."""
         if not gradients:
             return torch.zeros(())
-        device = gradients[0].device
-        if device not in self._constants:
-            self._constants[device] = torch.zeros((), device=device), torch.ones((), device=device)
-        found, one = self._constants[device]
+        found, one = self._found_and_one
         if not gradients[0].is_cpu or found.item():  # read at once on a CPU, where it can be used again
-            found = torch.zeros((), device=device)
+            device = gradients[0].device
+            found, one = self._found_and_one = torch.zeros((), device=device), torch.ones((), device=device)
         try:
             torch._amp_foreach_non_finite_check_and_unscale_(gradients, found, one)
         except (RuntimeError, NotImplementedError):  # sparse or complex gradients, or several devices
             return found + (not all(_is_finite(gradient) for gradient in gradients))
         return found
-
-    def _move_rate(self, rates: list[float]) -> None:
-        self.history.keep_rates(rates)
-        if self.schedule is not None:
-            self.schedule.step()
 
     def end_epoch(self) -> None:
         """Move the rate of a schedule that is stepped per epoch."""

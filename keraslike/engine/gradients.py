@@ -119,7 +119,7 @@ class Learned:
 def prepare(model: Network, number: int, batch: Batch, cut: Cut) -> Prepared:
     """Cut a batch, count its items where the data are, so that no accelerator is waited for, and move it."""
     parts = batch.parts(cut)
-    counts = [_count(model, part) for part in parts]
+    counts = [_count(model, parts[0])] if len(parts) == 1 else [_count(model, part) for part in parts]
     for part in parts:
         part.x, part.y = model.send(part.x), model.send(part.y)
         if part.weight is not None:
@@ -129,7 +129,7 @@ def prepare(model: Network, number: int, batch: Batch, cut: Cut) -> Prepared:
 
 def _count(model: Network, part: Part) -> Count:
     loss = model.loss_function
-    if not loss.counts_items:
+    if not loss.counts_items or (part.has_classes and part.weight is None and loss.counts_labels):
         return part.size
     try:
         count: Count = loss.count_of(part.x, part.y, part.weight)
@@ -181,7 +181,7 @@ def _learn(model: Network, part: Part, count: Count, divisor: Count | None) -> t
     output = model.forward_pass(part.x)
     part.y = matched(output, part.y)
     term = loss_of(model, output, part, count, divisor)
-    model.precision.scaled(term.value).backward()
+    (model.precision.scaled(term.value) if model.precision.is_scaling else term.value).backward()
     return term, output
 
 

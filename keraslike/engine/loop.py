@@ -36,19 +36,18 @@ def train(model: Learner, run: Run) -> None:
     schedule = run.schedule(model.optimizer) if run.schedule is not None else None
     undo = Undo(model.network, model.optimizer, model.loss_function)
     guard = StepGuard(model, undo, run.clip_norm, run.history, schedule, run.cutting.say)
-    course, told = Course(model, run, guard), told_of_memory()
+    course = Course(model, run, guard)
     run.callbacks.on_train_begin({})
     with course.best_at_the_end():
         for epoch in course.epochs():
             run.callbacks.on_epoch_begin(epoch, {})
             began = time.perf_counter()
             undo.watch()
-            with model.in_mode(training=True):
+            with model.in_mode(training=True), told_of_memory():
                 for batches in _grouped(run.batches_of(epoch, model), run.batches_per_step):
                     if run.clock is not None:
                         course.move_rate()
-                    with told:
-                        _take_step(model, run, epoch, Step(model, batches, run.cutting, undo), guard)
+                    _take_step(model, run, epoch, Step(model, batches, run.cutting, undo), guard)
                     if course.ends_epoch(epoch, batches[-1].number):
                         break
                 guard.settle()

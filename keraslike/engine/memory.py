@@ -1,5 +1,7 @@
 """Running out of memory changes how a batch is cut, and nothing else."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -74,19 +76,19 @@ def free_memory() -> None:
         torch.accelerator.empty_cache()
 
 
-class told_of_memory:  # noqa: N801  # a context manager; contextlib's would cost three microseconds a step
-    """Turns an out-of-memory beside forward and backward into an error in words: there, nothing can be cut."""
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        if error is not None and is_out_of_memory(error):
-            raise OutOfMemoryError(
-                f"memory ran out beside forward and backward: {str(error).splitlines()[0]:.150}",
-                "room for the outputs, the metrics and the norm of the gradients.",
-                "leave out metrics that keep rows, or set a smaller batch_size.",
-            ) from None
+@contextmanager
+def told_of_memory() -> Iterator[None]:
+    """Turn an out-of-memory beside forward and backward into an error in words: there, nothing can be cut."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise OutOfMemoryError(
+            f"memory ran out beside forward and backward: {str(error).splitlines()[0]:.150}",
+            "room for the outputs, the metrics and the norm of the gradients.",
+            "leave out metrics that keep rows, or set a smaller batch_size.",
+        ) from None
 
 
 class Undo:
@@ -103,6 +105,7 @@ class Undo:
 
     Attributes:
         parameters: everything that gathers gradients.
+        has_seen_draws: whether it is known from which random states the network draws.
     """
 
     def __init__(self, network: nn.Module, optimizer: Any, loss: Any = None) -> None:
@@ -117,11 +120,12 @@ class Undo:
         is_function = loss is not None and not getattr(loss, "counts_items", False)
         self._may_draw = is_function or any(_may_draw(module) for module in network.modules())
         self._drawn: Drawn | None = None
+        self.has_seen_draws = False
         self._marked: Drawn = "nothing"
 
     def watch(self) -> None:
         """Look again, at the next step, from which random states the network draws."""
-        self._drawn = None
+        self._drawn, self.has_seen_draws = None, False
 
     def mark(self) -> None:
         """Keep the state at the beginning of a step."""
@@ -135,8 +139,7 @@ class Undo:
 
     def see_draws(self) -> None:
         """See, after the first backward of a first step, from which random states the network has drawn."""
-        if self._drawn is None:
-            self._drawn = drawn_since(self._state)
+        self._drawn, self.has_seen_draws = drawn_since(self._state), True
 
     def put_back(self) -> None:
         """Put everything back as it was at `mark`."""

@@ -28,6 +28,7 @@ class Precision:
     Attributes:
         name: the word for it.
         reads_each_step: whether each step waits for the device, because the scale of the next one depends on it.
+        is_scaling: whether losses are scaled, and gradients unscaled; if not, nobody needs to ask in a step.
         note: one line to say at the start of the training, or None.
 
     Example:
@@ -40,6 +41,7 @@ class Precision:
 
     name = "float32"
     reads_each_step = False
+    is_scaling = False
     note: str | None = None
 
     def forward(self) -> AbstractContextManager[Any]:
@@ -122,7 +124,7 @@ class Float16(BFloat16):
 
     name = "fp16"
     dtype = torch.float16
-    reads_each_step = True
+    reads_each_step = is_scaling = True
 
     def __init__(self, device_type: str) -> None:
         super().__init__(device_type)

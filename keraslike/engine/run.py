@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
-from keraslike.data.batches import OwnBatches, as_batch
+from keraslike.data.batches import OwnBatches, PairBatch, as_batch
 from keraslike.data.order import EpochOrder
 from keraslike.engine import gradients
 from keraslike.engine.clock import Clock
@@ -104,15 +105,16 @@ class Run:
             self.batches.cut = self.cutting.cut  # for workers, which prepare the parts
             is_ahead = model.is_on_accelerator
         numbered = _numbered(beside(self.batches, self.aside), self.steps_per_epoch)
-        return look_ahead(numbered, lambda item: self._prepare(item, model), ahead=is_ahead)
+        return look_ahead(numbered, partial(self._prepare, model), ahead=is_ahead)
 
     def batches_to_measure(self) -> Iterable[Any]:
         """Give the validation data, which have something to give in every epoch."""
         return _NotEmpty(beside(() if self.valid_batches is None else self.valid_batches, self.valid_aside))
 
-    def _prepare(self, item: tuple[int, Any], model: Learner) -> Prepared:
+    def _prepare(self, model: Learner, item: tuple[int, Any]) -> Prepared:
         number, data = item
-        return gradients.prepare(model, number, as_batch(data), self.cutting.cut)
+        batch = data if type(data) is PairBatch else as_batch(data)
+        return gradients.prepare(model, number, batch, self.cutting.cut)
 
 
 def beside(batches: Iterable[Any], aside: Aside) -> Iterable[Any]:

@@ -24,6 +24,9 @@ class Cutting:
         say: prints a line.
         tables: embedding tables whose gradients are kept sparse while a step has several parts; None: none.
         padding_free: the body whose layers are to see no padding; None: they see it.
+
+    Attributes:
+        is_told: whether the limit that holds now has been said.
     """
 
     def __init__(
@@ -37,7 +40,7 @@ class Cutting:
     ) -> None:
         self.cut, self.why_whole, self.on_limit, self.say = cut, why_whole, on_limit, say
         self.tables, self.padding_free = tables, padding_free
-        self._is_told = True
+        self.is_told = True
 
     def halve(self, largest: int) -> None:
         """Send at most half of `largest` examples through at once from now on.
@@ -48,16 +51,15 @@ class Cutting:
         limit = halved(largest, self.why_whole)
         self.cut = replace(self.cut, limit=limit)
         self.on_limit(limit)
-        self._is_told = False
+        self.is_told = False
 
     def tell(self) -> None:
-        """Say once, when a step has come through, what the limit is now."""
-        if not self._is_told:
-            self._is_told = True
-            self.say(
-                f"Memory ran out: from now on {self.cut.limit} examples at most go through at once; "
-                "each step still learns from its whole batch."
-            )
+        """Say what the limit is now, when a step has come through."""
+        self.is_told = True
+        self.say(
+            f"Memory ran out: from now on {self.cut.limit} examples at most go through at once; "
+            "each step still learns from its whole batch."
+        )
 
 
 class Step:
@@ -98,16 +100,22 @@ class Step:
             if learned is None:  # outside of `except`, whose traceback holds the activations
                 self._start_again(done)
                 done = 0
-        self.undo.see_draws()
+        if not self.undo.has_seen_draws:
+            self.undo.see_draws()
         if self.cutting.tables is not None and len(self.batches) > 1:
             self.cutting.tables.densify()  # callbacks look between the batches
-        self.cutting.tell()
+        if not self.cutting.is_told:
+            self.cutting.tell()
         self._counts.append(learned.count)
         return learned
 
     def _add_gradients(self, prepared: Prepared) -> Learned:
         try:
-            return self._added(prepared) if self.cutting.padding_free is None else self._without_padding(prepared)
+            if self.cutting.padding_free is not None:
+                return self._without_padding(prepared)
+            if self.cutting.tables is not None:
+                return self._added(prepared)
+            return gradients.add_gradients(self.model, prepared, self.divisor)
         except ValueError as error:
             if "more than 1 value per channel" not in str(error):
                 raise
@@ -134,7 +142,8 @@ class Step:
         """Make the gradients those of the mean: unscaled, and divided by what a function itself has counted."""
         if self.cutting.tables is not None:
             self.cutting.tables.densify()
-        self.model.precision.unscale(self.model.optimizer, self.undo.parameters)
+        if self.model.precision.is_scaling:
+            self.model.precision.unscale(self.model.optimizer, self.undo.parameters)
         if self.divisor is not None:
             gradients.rescale(self.model, self.divisor, self._counts, self.undo.parameters)
 

@@ -65,6 +65,11 @@ class Loss(Sums, ABC):
         """Whether a step's gradient is that of the sum, not of the mean."""
         return self.reduction == "sum"
 
+    @property
+    def counts_labels(self) -> bool:
+        """Whether the count of class indices, one for each example and none of them negative, is that of examples."""
+        return False
+
     @abstractmethod
     def count(self, targets: Any, sample_weight: Tensor | None = None) -> Count:
         """Give the denominator of torch's own mean, from the targets alone.

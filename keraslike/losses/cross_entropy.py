@@ -60,6 +60,12 @@ class CrossEntropy(TorchLoss):
         self.ignore_index = ignore_index
         self.label_smoothing = label_smoothing
 
+    @property
+    def counts_labels(self) -> bool:
+        """As in `Loss`: so it is without weights of classes, where negative indices alone are ignored."""
+        is_ours = type(self).count is CrossEntropy.count  # and not a subclass' own
+        return is_ours and self._buffers["weight"] is None and self.ignore_index < 0
+
     def count(self, targets: Tensor, sample_weight: Tensor | None = None) -> Count:
         """Give how many targets count, or the sum of their classes' weights; as in `Loss.count`."""
         if targets.is_floating_point():

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from keraslike.data.tensors import as_tensors
+from keraslike.data.tensors import are_class_indices, as_tensors
 from keraslike.errors import DataError
 
 LINEAR = nn.Linear(2, 1)
@@ -121,3 +121,22 @@ def test_rows_of_different_lengths():
 def test_negative_strides():
     """A reversed array is read in its order."""
     assert as_tensors(np.arange(3.0)[::-1], LINEAR).tolist() == [2.0, 1.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("targets", "are"),
+    [
+        (torch.tensor([0, 2, 1]), True),
+        (torch.tensor([0, -100]), False),
+        (torch.tensor([[0], [1]]), False),
+        (torch.tensor([0, 1], dtype=torch.int32), False),
+        (torch.tensor([0.0, 1.0]), False),
+        (torch.tensor([], dtype=torch.int64), False),
+        (torch.zeros(2, dtype=torch.int64, device="meta"), False),
+        ((torch.tensor([0]),), False),
+    ],
+    ids=["classes", "no label", "columns", "int32", "floats", "empty", "elsewhere", "several"],
+)
+def test_class_indices(targets, are):
+    """One class index for each example, on the CPU, none of them negative."""
+    assert are_class_indices(targets) is are

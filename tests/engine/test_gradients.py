@@ -12,10 +12,12 @@ from torch.utils.data import DataLoader, TensorDataset
 from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification, AutoTokenizer
 
 from keraslike import Model, ModelWrapper
-from keraslike.data.batches import PairBatch
+from keraslike.data.batches import PairBatch, TensorBatches
 from keraslike.data.cutting import Cut
+from keraslike.engine.gradients import prepare
 from keraslike.engine.joining import detached, joined
 from keraslike.errors import ArgumentError
+from keraslike.losses import CrossEntropy
 from tests.engine.loops import gradient_of, make_data, make_mlp, weights_of
 
 EXACT = {"rtol": 0, "atol": 1e-10}  # float64 sums in another order
@@ -424,3 +426,42 @@ def test_outputs_of_transformers_keep_their_class(tiny_bert):
     assert type(whole) is type(parts[0])
     assert whole.logits.shape == (3, 2)
     assert not whole.logits.requires_grad
+
+
+class Halved(CrossEntropy):
+    """A loss of a user's own that counts otherwise."""
+
+    def count(self, targets, sample_weight=None):
+        """Count each example twice."""
+        return 2 * targets.numel()
+
+
+@pytest.mark.parametrize(
+    ("loss", "counts"),
+    [
+        (CrossEntropy(), [4, 4, 2]),
+        (CrossEntropy(weight=torch.tensor([1.0, 2.0, 4.0])), [11.0, 10.0, 3.0]),
+        (CrossEntropy(ignore_index=0), [3, 2, 1]),
+        (Halved(), [8, 8, 4]),
+    ],
+    ids=["plain", "weights", "an index that is ignored", "a user's own"],
+)
+def test_counts_of_batches(loss, counts):
+    """Batches of tensors are counted as the loss counts them, whether or not it is known that each row has a class."""
+    targets = torch.tensor([0, 1, 2, 2, 0, 0, 2, 2, 0, 1])
+    model = Model(nn.Linear(2, 3), "sgd", loss, device="cpu")
+
+    batches = list(TensorBatches((torch.zeros(10, 2), targets), 4, None))
+
+    assert all(batch.has_classes for batch in batches)
+    assert [prepare(model, 1, batch, Cut()).counts for batch in batches] == [[count] for count in counts]
+
+
+def test_counts_of_batches_without_some_labels():
+    """Where rows have no class index, those that have one are counted, batch by batch."""
+    targets = torch.tensor([0, 1, -100, 2, -100, -100])
+    model = Model(nn.Linear(2, 3), "sgd", "cross_entropy", device="cpu")
+
+    batches = TensorBatches((torch.zeros(6, 2), targets), 3, None)
+
+    assert [prepare(model, 1, batch, Cut()).counts for batch in batches] == [[2], [1]]

@@ -99,12 +99,12 @@ def test_limit_from_before(micro_batch_size):
     planned = plan_cutting(model, micro_batch_size, said.append)
     before = planned.cut.most
     planned.halve(3)
-    planned.tell()
+    was_told = planned.is_told
     planned.tell()
 
     assert before == 3
     assert (planned.cut.most, model.micro_batch_limit) == (1, 1)
-    assert len(said) == 1
+    assert (was_told, planned.is_told, len(said)) == (False, True, 1)
 
 
 def test_tables_on_a_cpu_alone():
