@@ -13,14 +13,13 @@ permutations of its own to learn from. All is measured on the test part (of `squ
 sides by the same few lines of scipy, seqeval and Python; `differs` holds keraslike's `evaluate` against them.
 """
 
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from collections.abc import Sequence
-from pathlib import Path
 from statistics import mean, stdev
 
 import torch
 import transformers
-from jobs import minilm
+from on_data import parser_for, run
 from results import Results, Row, markdown, single_threaded
 from tasks import ENTRIES
 from tasks.run import Found, Run
@@ -103,23 +102,10 @@ def middle(rows: Sequence[Row], score: str) -> tuple[float, float]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Make the missing runs, or print the table."""
-    parser = ArgumentParser(description="Score keraslike's tasks beside loops by hand, on real data.")
-    parser.add_argument("--data", type=Path, help="directory with a directory per data set")
-    parser.add_argument("--out", type=Path, help="CSV file, a row per run; runs that are in it are skipped")
-    parser.add_argument("--model", type=Path, default=None, help="directory of a body (default: MiniLM)")
-    parser.add_argument("--only", nargs="+", choices=ENTRIES, help="these alone")
-    parser.add_argument("--seeds", type=int, default=3, help="runs per data set and side (%(default)s)")
+    parser = parser_for("Score keraslike's tasks beside loops by hand, on real data.", ENTRIES)
     parser.add_argument("--updates", type=int, help="optimizer steps; default: what each data set is given")
     parser.add_argument("--limit", type=int, help="rows that are read of each file; default: all")
-    parser.add_argument("--table", action="store_true", help="print the table of --out, and run nothing")
-    given = parser.parse_args(arguments)
-    given.model = given.model or minilm()
-    results = Results(given.out, KEY)
-    if not given.table:
-        if given.data is None or given.model is None:
-            parser.error("--data and --model name where data and a body are")
-        run_missing(given, results)
-    print(table(results.rows))
+    run(parser, arguments, KEY, run_missing, table)
 
 
 if __name__ == "__main__":

@@ -13,15 +13,14 @@ those of one thread: `cpu` from texts in memory to the trained network, `epoch 1
 """
 
 import sys
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from collections.abc import Sequence
 from importlib import import_module
-from pathlib import Path
 from statistics import mean, stdev
 
 import torch
 import transformers
-from jobs import minilm
+from on_data import parser_for, run
 from recipe_sides import DEFAULT, RECIPE, SIDES, TRAINER, Job, Learned, scores, watched
 from recipe_sides.job import Steps
 from results import Results, Row, markdown, single_threaded
@@ -142,25 +141,12 @@ def beside(ours: Sequence[Row], theirs: Sequence[Row]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Make the missing runs, or print the table."""
-    parser = ArgumentParser(description="Score recipes of fit beside the Trainer and a loop by hand, on real texts.")
-    parser.add_argument("--data", type=Path, help="directory with a directory per data set")
-    parser.add_argument("--out", type=Path, help="CSV file, a row per run; runs that are in it are skipped")
-    parser.add_argument("--model", type=Path, default=None, help="directory of a body (default: MiniLM)")
-    parser.add_argument("--only", nargs="+", choices=SIDES, help="these recipes alone")
+    parser = parser_for("Score recipes of fit beside the Trainer and a loop by hand, on real texts.", SIDES)
     parser.add_argument("--on", nargs="+", choices=DATA, help="these data sets alone")
-    parser.add_argument("--seeds", type=int, default=3, help="runs per data set and recipe (%(default)s)")
     parser.add_argument("--rows", type=int, default=1_500, help="training rows (%(default)s)")
     parser.add_argument("--test-rows", type=int, default=1_000, help="rows that are measured (%(default)s)")
     parser.add_argument("--epochs", type=int, default=2, help="passes over the training rows (%(default)s)")
-    parser.add_argument("--table", action="store_true", help="print the table of --out, and run nothing")
-    given = parser.parse_args(arguments)
-    given.model = given.model or minilm()
-    results = Results(given.out, KEY)
-    if not given.table:
-        if given.data is None or given.model is None:
-            parser.error("--data and --model name where data and a body are")
-        run_missing(given, results)
-    print(table(results.rows))
+    run(parser, arguments, KEY, run_missing, table)
 
 
 if __name__ == "__main__":

@@ -386,7 +386,7 @@ def test_what_was_asked_for_once():
     assert padding_free.sent == [sum(LENGTHS)]
 
 
-@pytest.mark.filterwarnings("ignore:For backward hooks to be called")
+@pytest.mark.filterwarnings("ignore:For backward hooks to be called")  # torch says so of inputs without a gradient
 @pytest.mark.parametrize("register", [register_module_forward_hook, register_module_full_backward_hook])
 def test_who_looks_at_every_module(register):
     """A hook that torch calls for all modules is given the padded batch."""

@@ -86,7 +86,7 @@ def test_unknown_batches(model: Model, texts_and_labels: Rows, seen: list[dict[s
     rows = [{"text": text, "label": label} for text, label in zip(*texts_and_labels, strict=True)]
     from torch.utils.data import DataLoader
 
-    loader: Any = DataLoader(rows, batch_size=8, collate_fn=list)  # type: ignore[arg-type]
+    loader: Any = DataLoader(rows, batch_size=8, collate_fn=list)  # type: ignore[arg-type]  # torch takes a list of rows for a Dataset
     model.plan(loader, freeze="body", epochs=3, seed=1)
 
     assert seen[0]["epochs"] == [1]
