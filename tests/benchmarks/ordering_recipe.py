@@ -31,15 +31,15 @@ NEW = "[SENTENCE]"
 
 
 def entries() -> list[Row]:
-    """Give what is compared, the most telling first."""
-    markers, rates = ("sep", "cls", NEW), (1e-4, 5e-5, 3e-4)
-    plain = [("whole", marker, lr, True, "index", "zero") for lr in rates for marker in markers]
-    cut = [("cut", "sep", lr, True, targets, "zero") for lr in rates for targets in ("index", "averaged")]
-    bare = [("whole", marker, lr, False, "index", "zero") for lr in rates for marker in markers]
-    averaged = [("whole", "sep", lr, True, "averaged", "zero") for lr in rates]
-    centred = [("whole", marker, lr, True, "index", "mean") for lr in rates for marker in markers[:2]]
-    listed = [plain[0], centred[0], plain[1], plain[3], centred[2], *cut[:2], *plain, *cut, *bare, *averaged, *centred]
-    return [dict(zip(KEY[:-1], entry, strict=True)) for entry in dict.fromkeys(listed)]
+    """Give what is compared, the most telling first: the defaults, then what differs from them by one thing or two."""
+    usual: Row = dict(zip(KEY[:-1], ("whole", "sep", 1e-4, True, "index", "mean"), strict=True))
+    zero: Row = {"start": "zero"}
+    markers: list[Row] = [{"marker": "cls"}, {"marker": NEW}, {"marker": "cls", **zero}]
+    rates: list[Row] = [{"lr": 3e-4}, {"lr": 5e-5}, {"lr": 5e-5, **zero}]
+    cut: list[Row] = [{"stories": "cut", "targets": targets, **zero} for targets in ("index", "averaged")]
+    bare: list[Row] = [{"lr": 3e-4, "dropout": False, "marker": marker} for marker in ("sep", "cls")]
+    changes = [{}, markers[0], rates[0], zero, *cut, *rates[1:2], markers[1], *bare, markers[2], rates[2]]
+    return [{**usual, **change} for change in changes]
 
 
 def stories(path: Path, is_cut: bool) -> list[list[str]]:
