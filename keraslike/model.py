@@ -239,9 +239,6 @@ class Model(AssemblingVerbs):
         """
         check_options(options, EvaluateOptions.__annotations__, "evaluate", parameters_of(Model.evaluate))
         check_numbers({"batch_size": batch_size, "steps": options.get("steps")})
-        as_dict = self.task is not None if return_dict is None else return_dict
-        if as_dict:
-            check_options({name: True for name in options if name.startswith("return_")}, (), "evaluate as a dict")
         return self._evaluate(x, y, batch_size, verbose, options, return_dict)
 
     def predict(self, x: Any, *, batch_size: int | None = None, verbose: Any = 0, **options: Any) -> Any:

@@ -32,8 +32,11 @@ class MeasuringVerbs(TaskVerbs):
         if sets:
             _refuse_beside_sets(sets, y, options, return_dict)
             return self._evaluate_sets(sets, batch_size, verbose, options)
+        is_dict = self.task is not None if return_dict is None else return_dict
+        if is_dict:
+            _refuse_beside_dict(options, has_task=self.task is not None)
         batches = self._measured_batches(x, y, batch_size, options)
-        if self.task is not None if return_dict is None else return_dict:
+        if is_dict:
             return self._as_dict(batches, verbose, options)
         return self.evaluate_generator(batches, verbose=verbose, **_for_poutyne(options))
 
@@ -126,4 +129,16 @@ def _refuse_beside_sets(sets: Mapping[str, Any], y: Any, options: Mapping[str, A
             f"x holds several data sets ({listed}), and {forms[0] if forms else 'return_dict=False'} is given.",
             "one dict of floats, their names with that of the set before.",
             f"leave it out, or measure one set at a time: evaluate(x[{next(iter(sets))!r}], ...).",
+        )
+
+
+def _refuse_beside_dict(options: Mapping[str, Any], *, has_task: bool) -> None:
+    """Refuse what asks for Poutyne's forms where a dict of floats is given."""
+    forms = [name for name, value in options.items() if name.startswith("return_") and value]
+    if forms:
+        verbs = "predict_logits(x), or predict_proba(x)" if has_task else "predict(x)"
+        raise ArgumentError(
+            f"{forms[0]}=True is given, but evaluate gives a dict of floats here.",
+            "nothing beside a dict; return_dict=False for what Poutyne gives.",
+            f"for the outputs write {verbs}.",
         )

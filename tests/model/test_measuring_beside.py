@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 from transformers import BertConfig, BertForQuestionAnswering
 
 from keraslike import Model
-from keraslike.errors import DataError, OutOfMemoryError
+from keraslike.errors import ArgumentError, DataError, OutOfMemoryError
 from tests.engine import by_hand as hand
 from tests.engine.loops import make_data, make_mlp, weights_of
 
@@ -211,6 +211,20 @@ def test_order_of_predictions(smallest_bert, ragged, batch_size):
 
     assert np.ptp(alone, axis=0).min() > 1e-3  # texts that can be told apart
     np.testing.assert_allclose(answer[-1], alone, atol=1e-5)
+
+
+@pytest.mark.parametrize("form", ["return_pred", "return_dict_format"])
+def test_forms_beside_a_dict(smallest_bert, ragged, form):
+    """What asks for Poutyne's forms is refused where a dict is given, before a text is read."""
+    model = Model(smallest_bert, task="text-classification", device="cpu")
+    model.fit(*ragged, verbose=0, seed=1)
+
+    with pytest.raises(
+        ArgumentError, match=rf"{form}=True is given, but evaluate gives a dict(.|\n)*return_dict=False"
+    ):
+        model.evaluate(object(), **{form: True})
+
+    assert model.evaluate(*ragged, **{form: False}, verbose=0) == model.evaluate(*ragged, verbose=0)
 
 
 def test_order_for_a_function(smallest_bert, ragged):
