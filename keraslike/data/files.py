@@ -66,6 +66,9 @@ def read_parquet(path: Path) -> Rows:
     return read_dataset(Dataset.from_parquet(str(path)), False)
 
 
+PLAIN_ENDINGS = (".txt", ".md")
+"""How the names of plain text files end."""
+
 FILE_READERS: dict[str, Callable[[Path], Rows]] = {
     ".csv": read_csv,
     ".tsv": read_csv,

@@ -10,8 +10,10 @@ import numpy as np
 
 from keraslike.data.dataset import Rows  # importing it has registered what can be read
 from keraslike.data.fields import is_unnamed
+from keraslike.data.files import PLAIN_ENDINGS
 from keraslike.data.reading import read
 from keraslike.data.rows import Prepare
+from keraslike.data.sets import sets_of_lists
 from keraslike.data.values import is_missing, kind_of, plain
 from keraslike.errors import ArgumentError, DataError
 
@@ -25,7 +27,6 @@ NUMBERED = re.compile(r"sentence[ _-]?(\d+)", re.IGNORECASE)
 PLAIN = ("text", "story", "document")
 """Names of columns that hold plain texts."""
 
-ENDINGS = (".txt", ".md")
 """Files that are one plain text."""
 
 ABBREVIATIONS = (
@@ -169,7 +170,9 @@ def read_sentences(
 
 
 def sets_of_texts(x: Any) -> Mapping[str, Any]:
-    """Give a dict of several sets, each a list of lists of sentences; none where its names are those of columns.
+    """Give a dict of several sets, each a list of texts; none where its names are those of columns.
+
+    A text is a list of sentences; or a str, where there are several sets.
 
     Example:
         >>> texts = [["It rained.", "All left."]]
@@ -180,12 +183,12 @@ def sets_of_texts(x: Any) -> Mapping[str, Any]:
         return {}
     is_named = any(NUMBERED.fullmatch(str(name)) or str(name).lower() in (SENTENCES, *PLAIN) for name in x)
     are_texts = all(isinstance(value, list) and value and isinstance(value[0], (list, tuple)) for value in x.values())
-    return x if are_texts and not is_named else {}
+    return {} if is_named else x if are_texts else sets_of_lists(x)
 
 
 def _read(x: Any) -> Rows:
     """Read a container; one without names has the one column `sentences`."""
-    if isinstance(x, (str, os.PathLike)) and os.fspath(x).lower().endswith(ENDINGS) and os.path.isfile(x):
+    if isinstance(x, (str, os.PathLike)) and os.fspath(x).lower().endswith(PLAIN_ENDINGS) and os.path.isfile(x):
         return Rows({SENTENCES: [Path(x).read_text(encoding="utf-8")]})
     values = list(x) if isinstance(x, Iterator) else x
     if is_unnamed(values):

@@ -8,14 +8,18 @@ from typing import Any
 from torch.utils.data import DataLoader, Dataset
 
 from keraslike.data.columns import TARGETS, TEXT_PAIRS, TEXTS
-from keraslike.data.files import FILE_READERS
+from keraslike.data.conll import SUFFIXES as CONLL_ENDINGS
+from keraslike.data.files import FILE_READERS, PLAIN_ENDINGS
 from keraslike.data.reading import is_kind
 from keraslike.data.rows import Rows
-from keraslike.data.splits import is_splits
+from keraslike.data.splits import is_plain_dict, is_splits
 from keraslike.data.values import kind_of
 from keraslike.errors import ArgumentError
 
 SET, EITHER, COLUMN = "a set", "a set or a column", "a column"
+
+TEXT_FILES = frozenset({*FILE_READERS, *CONLL_ENDINGS, *PLAIN_ENDINGS})
+"""How the names of files end that some task reads."""
 
 
 def as_sets(x: Any, columns: Collection[str] = (), *, has_y: bool = False) -> dict[str, Any]:
@@ -61,6 +65,21 @@ def as_sets(x: Any, columns: Collection[str] = (), *, has_y: bool = False) -> di
     return {str(name): value for name, value in x.items()}
 
 
+def sets_of_lists(x: Any) -> dict[str, Any]:
+    """Give a dict of several sets that are lists of texts, or files; none where one name is that of a text column.
+
+    One list alone may be a column under any name, so it is none of several sets.
+
+    Example:
+        >>> list(sets_of_lists({"old": ["a rose"], "new": ["a bird", "a tree"]})), sets_of_lists({"text": ["a rose"]})
+        (['old', 'new'], {})
+    """
+    if not isinstance(x, Mapping) or len(x) < 2 or any(str(name).lower() in TEXTS for name in x):
+        return {}
+    are_sets = all(_is_read_alone(value) or _is_list_of_texts(value) for value in x.values())
+    return dict(x) if are_sets and not _is_source_of_splits(x) else {}
+
+
 def parts_of(value: Any) -> tuple[Any, Any, Any]:
     """Give one set as (x, y, sample_weight), None for what it does not bring along.
 
@@ -74,8 +93,12 @@ def parts_of(value: Any) -> tuple[Any, Any, Any]:
     return value, None, None
 
 
+def _is_list_of_texts(value: Any) -> bool:
+    return isinstance(value, list) and len(value) > 0 and isinstance(value[0], str)
+
+
 def _is_source_of_splits(x: Mapping[str, Any]) -> bool:
-    if not is_kind(x, "datasets", "DatasetDict", "IterableDatasetDict"):
+    if is_plain_dict(x):
         return False
     return any(is_splits({name: None}) for name in x)  # a DatasetDict under names of the user's own holds sets
 
@@ -100,7 +123,7 @@ def _kind(value: Any) -> str:
 def _is_read_alone(value: Any) -> bool:
     """Tell what can only be a whole data set: a path, a Dataset, a loader."""
     if isinstance(value, str):
-        return Path(value).suffix.lower() in FILE_READERS or os.path.isdir(value)
+        return Path(value).suffix.lower() in TEXT_FILES or os.path.isdir(value)
     hugging_face = ("Dataset", "DatasetDict", "IterableDataset", "IterableDatasetDict")
     return isinstance(value, (os.PathLike, DataLoader, Dataset)) or is_kind(value, "datasets", *hugging_face)
 

@@ -28,6 +28,16 @@ def is_splits(source: Any) -> bool:
     return isinstance(source, Mapping) and bool(source) and set(source) <= known
 
 
+def is_plain_dict(source: Any) -> bool:
+    """Say whether a source is a dict of the user's own making, whose names mean nothing by themselves.
+
+    Example:
+        >>> is_plain_dict({"train": ["a"]}), is_plain_dict("data.csv")
+        (True, False)
+    """
+    return isinstance(source, Mapping) and not is_kind(source, "datasets", "DatasetDict", "IterableDatasetDict")
+
+
 def as_split(source: Any) -> tuple[Any, Any]:
     """Give the training and the validation part of a source; `(source, None)` of one that has no parts.
 

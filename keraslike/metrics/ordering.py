@@ -20,8 +20,8 @@ class OrderingMetric(MeanMetric):
     token's sentence stands in the true order (0 is the first), and -100 for any other token.
     """
 
-    least = 1
-    """How many sentences a text needs to have a value."""
+    least = 2
+    """How many sentences a text needs to have a value: one alone stands where it belongs, whatever its score."""
 
     @abstractmethod
     def per_text(self, scores: Tensor, targets: Tensor, is_marked: Tensor) -> Tensor:
@@ -58,6 +58,8 @@ class OrderingMetric(MeanMetric):
 class PositionAccuracy(OrderingMetric):
     """The share of a text's sentences that stand where they belong when they are put in the order of their scores.
 
+    It is averaged over texts of two sentences or more.
+
     Example:
         >>> scores, targets = torch.tensor([[0.1, 2.0, 0.5]]), torch.tensor([[0, 1, 2]])
         >>> round(PositionAccuracy()(scores, targets), 4)  # the first one is right
@@ -93,7 +95,6 @@ class OrderingTau(OrderingMetric):
     """
 
     name = "tau"
-    least = 2
 
     def per_text(self, scores: Tensor, targets: Tensor, is_marked: Tensor) -> Tensor:
         """Give tau-b."""
@@ -115,6 +116,7 @@ class ScoreMean(OrderingMetric):
     """
 
     name = "score_mean"
+    least = 1
 
     def per_text(self, scores: Tensor, targets: Tensor, is_marked: Tensor) -> Tensor:
         """Give the mean."""
@@ -134,7 +136,6 @@ class ScoreSpread(OrderingMetric):
     """
 
     name = "score_std"
-    least = 2
 
     def per_text(self, scores: Tensor, targets: Tensor, is_marked: Tensor) -> Tensor:
         """Give the standard deviation of all the scores: divided by their number, as numpy's."""

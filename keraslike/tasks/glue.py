@@ -109,7 +109,7 @@ class GlueTask(TextClassification):
         """Give the parts of a folder or container as train, validation and test; of mnli the matched ones."""
         parts = splits_of(x)
         found = {name: parts.get(name, parts.get(f"{name}_matched")) for name in ("train", "validation")}
-        found["test"] = parts.get("test")
+        found["test"] = parts.get("test", parts.get("test_matched"))
         return {name: part for name, part in found.items() if part is not None} if parts else x
 
     def sets(self, x: Any) -> Mapping[str, Any]:

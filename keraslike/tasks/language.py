@@ -14,6 +14,7 @@ from keraslike.data.loader import IGNORED_LABEL, pad_features
 from keraslike.data.packing import BLOCK, ones_like
 from keraslike.data.plain_texts import UNITS, read_texts
 from keraslike.data.rows import Rows
+from keraslike.data.sets import sets_of_lists
 from keraslike.errors import ArgumentError, DataError
 from keraslike.losses import TokenCrossEntropy
 from keraslike.losses.base import Loss
@@ -120,6 +121,10 @@ class LanguageTask(TransformerTask):
         if not options.get("labelled", True):
             return rows
         return rows.replaced({"text": rows.column("text"), "target": rows.column("text")})
+
+    def sets(self, x: Any) -> Mapping[str, Any]:
+        """Give the several sets in a dict whose values are lists of texts, or files."""
+        return sets_of_lists(x)
 
     def strata(self, rows: Rows) -> None:
         """Texts have no classes."""

@@ -1,5 +1,6 @@
 """Lays the pieces of marked sentences out as one text: which token marks, where it stands, what fits."""
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -79,9 +80,9 @@ class Layout:
         if self.room is None or lengths.sum() + len(lengths) <= self.room:
             return list(sentences)
         lengths = lengths[: max(self.room // 2, 1)]  # a marker and a piece for each
-        most, room = 1, self.room - len(lengths)
-        while np.minimum(lengths, most + 1).sum() <= room:
-            most += 1
+        room = self.room - len(lengths)
+        sizes = range(int(lengths.max()) + 1)
+        most = bisect_right(sizes, room, key=lambda size: np.minimum(lengths, size).sum()) - 1
         return [ids[:most] for ids in sentences[: len(lengths)]]
 
 

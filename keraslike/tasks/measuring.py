@@ -6,10 +6,11 @@ from typing import Any
 from keraslike.data.loading import check_beside_loader, loading_of, refuse_beside_batches
 from keraslike.data.plain import evaluation_batches, refuse_weights
 from keraslike.data.sets import as_sets, parts_of
-from keraslike.data.splits import split_of
+from keraslike.data.splits import is_plain_dict, split_of
 from keraslike.data.weights import as_weights
 from keraslike.engine.display import display
 from keraslike.errors import ArgumentError, KeraslikeError
+from keraslike.tasks.keeping import check_references
 from keraslike.tasks.loaders import LoaderBatches, is_loader
 from keraslike.tasks.verbs import TaskVerbs
 from keraslike.tracking.progress import Progress
@@ -50,10 +51,10 @@ class MeasuringVerbs(TaskVerbs):
         """Give the several sets that x holds, or nothing."""
         if self.task is None:
             return as_sets(x, has_y=y is not None)
-        own = self.task.sets(x)
-        chosen = {**self._required_feed().columns, **{name: options.get(name) for name in ("text", "target")}}
-        names = [[name] if isinstance(name, str) else list(name or ()) for name in chosen.values()]
-        return own or as_sets(x, [name for listed in names for name in listed])
+        chosen = self._required_feed().with_columns(options.get("text"), options.get("target")).columns
+        columns = {name for value in chosen.values() for name in ([value] if isinstance(value, str) else value or ())}
+        has_columns = isinstance(x, Mapping) and not columns.isdisjoint(x)
+        return (None if has_columns else self.task.sets(x)) or as_sets(x, columns)
 
     def _evaluate_sets(
         self, sets: Mapping[str, Any], batch_size: int | None, verbose: Any, options: Mapping[str, Any]
@@ -100,7 +101,8 @@ class MeasuringVerbs(TaskVerbs):
             refuse_beside_batches(x, y=y)
             refuse_weights(x, weight)
             return LoaderBatches(x, feed)
-        rows = feed.read(split_of(self.task.open(x), "test") if y is None else x, y)
+        rows = feed.read(x if y is not None or is_plain_dict(x) else split_of(self.task.open(x), "test"), y)
+        check_references(self.task, self.row_metrics, rows)
         weights = None if weight is None else as_weights(weight, len(rows), self.network)
         is_sorted = not (options.get("steps") or options.get("return_pred") or self.sees_order)
         budget = self._token_budget() if is_sorted else None

@@ -11,12 +11,10 @@ import numpy as np
 from torch import Tensor
 
 from keraslike.data.budget import SortedBatches, token_budget
-from keraslike.data.conll import SUFFIXES as CONLL_ENDINGS
 from keraslike.data.encoding import Feature
-from keraslike.data.files import FILE_READERS
 from keraslike.data.loading import check_beside_loader
 from keraslike.data.rows import Rows
-from keraslike.data.sentences import ENDINGS as PLAIN_ENDINGS
+from keraslike.data.sets import TEXT_FILES
 from keraslike.data.splits import split_of
 from keraslike.engine.display import display
 from keraslike.engine.prediction import predict_batches
@@ -33,10 +31,6 @@ from keraslike.tasks.thresholds import at_threshold
 
 if TYPE_CHECKING:
     from keraslike.tasks.blueprint import Blueprint
-
-
-TEXT_FILES = frozenset({*FILE_READERS, *CONLL_ENDINGS, *PLAIN_ENDINGS})
-"""How the names of files end that some task reads."""
 
 
 class PredictingVerbs(PlanningVerbs):

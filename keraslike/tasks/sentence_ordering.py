@@ -58,9 +58,8 @@ class SentenceOrdering(TransformerTask):
     Each sentence gets a marker token, and the network one score there; the squared error against the sentence's index
     in the true order is summed over a text and averaged over texts. Texts of any number of sentences go together.
 
-    A text that is too long for the network is learned and measured with as many of its first sentences as fit. For
-    `predict`, which cannot know which these are, the longest sentences are cut instead; sentences that do not fit even
-    so stand at the end of the answer.
+    Of a text that is too long for the network as many of its first sentences as fit are learned and measured. For
+    `predict`, which cannot know which these are, the longest are cut instead; what has no room stands at the end.
 
     Args:
         marker: "cls", "sep", a token of the vocabulary, or a new one in brackets such as "[SENTENCE]"; "auto" is "sep".
@@ -266,14 +265,15 @@ class SentenceOrdering(TransformerTask):
     def decode(self, outputs: Sequence[Tensor], features: Sequence[Feature]) -> list[Any]:
         """Give for each text the indices of the sentences given, in the order that the scores tell.
 
-        Where the task has shuffled them, the indices are those of the true order, so that 0, 1, 2, ... is right.
+        Where the task has shuffled them, the indices are those of the true order, so that 0, 1, 2, ... is right; of a
+        text that is too long they are those of the sentences that were kept.
         """
         found = []
         for scores, feature in zip(outputs, features, strict=True):
             laid = feature if "order" in feature else self._as_it_stands(feature)
-            at_markers = scores[torch.from_numpy(laid["markers"])].float().numpy()
-            first_to_last = laid["order"][np.argsort(at_markers, kind="stable")].tolist()
-            found.append([*first_to_last, *range(len(first_to_last), laid["sentences"])])
+            order = np.argsort(scores[torch.from_numpy(laid["markers"])].float().numpy(), kind="stable")
+            without_room = [] if laid is feature else range(len(order), laid["sentences"])
+            found.append([*laid["order"][order].tolist(), *without_room])
         return found
 
     def references(self, rows: Rows) -> Sequence[Any]:

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from keraslike.data.dataset import as_dataset
 from keraslike.data.files import quiet
-from keraslike.data.sets import as_sets, parts_of
+from keraslike.data.sets import as_sets, parts_of, sets_of_lists
 from keraslike.errors import ArgumentError
 
 COLUMNS = {"text": ["a", "b"], "label": [0, 1]}
@@ -44,6 +44,8 @@ SETS: dict[str, Any] = {
     "generator": (row for row in PAIRS),
     "path": Path("dev.csv"),
     "name of a file": "dev.jsonl",
+    "name of a text file": "dev.txt",
+    "name of a CoNLL file": "dev.conll",
 }
 
 COLUMNS_OF_A_DICT: dict[str, dict[str, Any]] = {
@@ -99,6 +101,33 @@ def test_splits(kind: str) -> None:
 def test_plain_dicts_under_names_of_splits(kind: str, names: list[str]) -> None:
     """A plain dict holds the sets that stand in it, whatever their names: none is left out unsaid."""
     assert as_sets(dict.fromkeys(names, SETS[kind])) == dict.fromkeys(names, SETS[kind])
+
+
+@pytest.mark.parametrize("value", [["a", "b"], "dev.txt", Path("dev.csv"), SETS["Dataset"]], ids=str)
+@pytest.mark.parametrize("names", [("dev", "test"), ("matched", "own")])
+def test_sets_of_texts_alone(value: Any, names: tuple[str, str]) -> None:
+    """Where texts are all that is learned from, two lists of them are two sets, whatever their names."""
+    x = {names[0]: ["a rose"], names[1]: value}
+
+    assert sets_of_lists(x) == x
+
+
+@pytest.mark.parametrize(
+    "x",
+    [
+        {"text": ["a"], "title": ["b"]},
+        {"Poem": ["a"]},
+        {"old": ["a"], "id": [1]},
+        {"old": ["a"], "none": []},
+        {},
+        ["a"],
+        datasets.DatasetDict({name: datasets.Dataset.from_dict({"text": ["a"]}) for name in ("train", "test")}),
+    ],
+    ids=["a known name", "one list", "numbers", "nothing", "empty", "no dict", "splits"],
+)
+def test_columns_of_texts_alone(x: Any) -> None:
+    """A known name, one list alone, and a value that is no list of texts say that it is one set."""
+    assert sets_of_lists(x) == {}
 
 
 def test_datasets_under_names_of_their_own() -> None:

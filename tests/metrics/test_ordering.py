@@ -27,11 +27,11 @@ def texts(widest: int = 20, digits: int = 8) -> tuple[Tensor, Tensor]:
 
 
 def truth(name: str, logits: Tensor, targets: Tensor) -> float:
-    """Go over the texts with numpy, scikit-learn and scipy; texts of one sentence have no tau and no spread."""
+    """Go over the texts with numpy, scikit-learn and scipy; texts of one sentence have no order and no spread."""
     found = []
     for row, wanted in zip(logits.numpy(), targets.numpy(), strict=True):
         scores, order = row[wanted != -100], wanted[wanted != -100]
-        if name in ("tau", "score_std") and len(order) < 2:
+        if name != "score_mean" and len(order) < 2:
             continue
         ranks = np.argsort(np.argsort(scores, kind="stable"), kind="stable")
         found.append(
@@ -82,12 +82,12 @@ def test_on_the_way_that_waits_for_no_device(name: str, monkeypatch: pytest.Monk
 
 
 def test_one_sentence_does_not_poison_the_mean():
-    """A text of one sentence is right where it stands, and has neither tau nor spread."""
-    logits, targets = torch.tensor([[1.0, 0.0], [5.0, 9.0]]), torch.tensor([[1, 0], [0, -100]])
+    """A text of one sentence stands where it belongs whatever its score, so it has a mean alone."""
+    logits, targets = torch.tensor([[0.0, 1.0], [5.0, 9.0]]), torch.tensor([[1, 0], [0, -100]])
 
     values = {name: REGISTRY[name]()(logits, targets) for name in NAMES}
 
-    assert values == {"position_accuracy": 1.0, "tau": 1.0, "score_mean": 2.75, "score_std": 0.5}
+    assert values == {"position_accuracy": 0.0, "tau": -1.0, "score_mean": 2.75, "score_std": 0.5}
 
 
 def test_texts_without_a_value():
@@ -96,6 +96,7 @@ def test_texts_without_a_value():
 
     assert np.isnan(REGISTRY["tau"]()(logits, targets))
     assert np.isnan(REGISTRY["score_std"]()(logits, targets))
+    assert np.isnan(REGISTRY["position_accuracy"]()(logits, targets))
     assert np.isnan(REGISTRY["score_mean"]()(logits, torch.full((2, 3), -100)))
     assert np.isnan(REGISTRY["position_accuracy"]().compute())
 

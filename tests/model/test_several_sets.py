@@ -104,6 +104,59 @@ def test_names_of_splits(model: Model, names: tuple[str, ...]):
     assert found[f"{names[-1]}_loss"] == pytest.approx(alone["loss"], rel=1e-10)
 
 
+def test_columns_under_names_of_splits(model: Model):
+    """Columns of a plain dict are never taken for splits, of which one would be measured and the others left out."""
+    with pytest.raises(DataError, match="'dev'"):
+        model.evaluate({"dev": TEXTS, "test": TEXTS}, verbose=0)
+
+
+POEMS = ["a rose is a rose", "the film was great", "what a great film", "a moving story"]
+
+
+def write_poems(folder: Path) -> str:
+    (folder / "poems.txt").write_text("\n".join(POEMS[2:]), encoding="utf-8")
+    return str(folder / "poems.txt")
+
+
+@pytest.mark.parametrize("names", [("dev", "test"), ("old", "new")])
+@pytest.mark.parametrize("give", [lambda folder: POEMS[2:], write_poems], ids=["lists", "a file"])
+def test_sets_of_plain_texts(give: Callable[[Path], Any], names: tuple[str, str], tiny_bert: Path, tmp_path: Path):
+    """Lists of texts and names of files are sets for a task that learns from texts alone; none is left out."""
+    model = Model(str(tiny_bert), task="fill-mask", device="cpu")
+    alone = [model.evaluate(texts, verbose=0) for texts in (POEMS, POEMS[2:])]
+
+    found = model.evaluate({names[0]: POEMS, names[1]: give(tmp_path)}, verbose=0)
+
+    expected = {f"{name}_{key}": value for name, own in zip(names, alone, strict=True) for key, value in own.items()}
+    assert found == pytest.approx(expected)
+
+
+def test_a_column_that_was_learned_from_is_no_set(tiny_bert: Path):
+    """The name of the column that was trained on says that a dict of lists holds columns."""
+    table = {"title": ["one", "two", "three", "four"], "poem": POEMS}
+    model = Model(str(tiny_bert), task="fill-mask", device="cpu")
+    model.fit(table, text="poem", epochs=1, verbose=0)
+
+    assert model.evaluate(table, verbose=0) == model.evaluate(POEMS, verbose=0)
+
+
+@pytest.mark.parametrize("beside", [lambda words, tags: (words, tags), lambda words, tags: None], ids=["x, y", "file"])
+def test_files_of_words_by_their_names(beside: Callable[..., Any], tiny_bert: Path, tmp_path: Path):
+    """The name of a file in CoNLL's form is a set, beside another and beside words and tags."""
+    words, tags = [["a", "great", "film"], ["boring"]], [["O", "B-good", "O"], ["B-bad"]]
+    lines = "\n\n".join("\n".join(map(" ".join, zip(*row, strict=True))) for row in zip(words, tags, strict=True))
+    (tmp_path / "test.txt").write_text(lines + "\n", encoding="utf-8")
+    model = Model(str(tiny_bert), task="token-classification", device="cpu")
+    model.fit(words, tags, epochs=1, verbose=0)
+    alone = model.evaluate(words, tags, verbose=0)
+    path = str(tmp_path / "test.txt")
+
+    found = model.evaluate({"dev": beside(words, tags) or path, "test": path}, verbose=0)
+
+    expected = {f"{name}_{key}": value for name in ("dev", "test") for key, value in alone.items()}
+    assert found == pytest.approx(expected)
+
+
 def test_a_datasetdict_means_its_test_split(model: Model):
     """Its other splits are for training and validation."""
     parts = datasets.DatasetDict(train=datasets.Dataset.from_list(ROWS), test=datasets.Dataset.from_list(ROWS[9:]))

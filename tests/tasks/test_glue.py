@@ -483,6 +483,13 @@ def test_both_dev_parts(give: Callable[[Path], Any], tiny_bert: Path, tmp_path: 
     assert list(measured.values()) == [*matched.values(), *mismatched.values()]
 
 
+def test_predict_the_hidden_matched_part(tiny_bert: Path, tmp_path: Path):
+    """Of the hub's whole mnli `predict` answers the matched test part, whose labels are hidden."""
+    model, parts = model_of("mnli", tiny_bert), parts_of(tmp_path)
+
+    assert model.predict(parts) == model.predict(parts["test_matched"])
+
+
 def test_parts_as_validation_data(tiny_bert: Path, tmp_path: Path):
     """Given as validation_data, the matched part validates too."""
     frames, model = frames_of(tmp_path), model_of("mnli", tiny_bert)

@@ -199,9 +199,9 @@ def test_loss_and_metrics_by_hand(tiny_bert: Path, targets: str, share: Callable
             logits = model.network.wrapped(torch.from_numpy(feature["input_ids"])[None]).logits
         scores, order = logits[0, feature["markers"], 0].double().numpy(), feature["order"]
         losses.append(((scores - order) ** 2).mean() * share(order))
-        right.append((scores.argsort().argsort() == order).mean())
         means.append(scores.mean())
         if len(order) > 1:
+            right.append((scores.argsort().argsort() == order).mean())
             taus.append(kendalltau(scores, order).statistic)
             spreads.append(scores.std())
     expected = {"loss": losses, "position_accuracy": right, "tau": taus, "score_mean": means, "score_std": spreads}
@@ -316,7 +316,8 @@ def test_metrics_of_rows(tiny_bert: Path):
 
     ((predictions, references),) = seen
     assert references == [list(range(len(text))) for text in TEXTS]
-    accuracy = np.mean([np.mean(np.equal(p, r)) for p, r in zip(predictions, references, strict=True)])
+    pairs = [(p, r) for p, r in zip(predictions, references, strict=True) if len(r) > 1]
+    accuracy = np.mean([np.mean(np.equal(p, r)) for p, r in pairs])
     assert found["position_accuracy"] == pytest.approx(accuracy)
 
 
@@ -608,6 +609,30 @@ def test_shortened_by_as_little_as_fits(folder: Path):
 
     assert [len(ids) for ids in task.layout.shortened(pieces)] == [6, 3, 1]
     assert [len(ids) for ids in task.layout.leading(pieces)] == [8, 3]
+
+
+def test_shortened_where_short_sentences_are_left(folder: Path):
+    """Of 8 sentences 6 fit with a marker each; one piece is all that these have, though there is room for more."""
+    task = built(folder, max_length=15)
+
+    assert [len(ids) for ids in task.layout.shortened([np.arange(1)] * 8)] == [1] * 6
+
+
+def test_cut_sentences_are_not_taken_for_right(tiny_bert: Path):
+    """What measures sees the order of the sentences that were kept, and none that nobody has predicted."""
+    seen = []
+
+    def look(predictions: list[list[int]], references: list[list[int]]) -> float:
+        seen.extend(zip(predictions, references, strict=True))
+        return 0.0
+
+    model = Model(str(tiny_bert), task="sentence-ordering", max_length=20, metrics=[look], device="cpu")
+    model.evaluate([LONG], verbose=0)
+
+    ((prediction, reference),) = seen
+    assert reference == [0, 1, 2, 3]
+    assert sorted(prediction) == list(range(len(prediction)))
+    assert 1 < len(prediction) < 4
 
 
 def test_no_room_at_all(tiny_bert: Path):
