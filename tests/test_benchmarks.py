@@ -274,30 +274,6 @@ def test_recipes_that_cannot_run(benchmark_named: Any):
     assert side(print, argument="magic").missing == "Model has no argument magic"
 
 
-@pytest.mark.parametrize("body", ["tiny_bert", "tiny_distilbert", "tiny_roberta"])
-def test_guide(
-    body: str, benchmark_named: Any, made_up: Path, request: Any, monkeypatch: pytest.MonkeyPatch, capsys: Any
-):
-    """`guide/run.py` trains the same stories with each tool, and measures all by the same lines."""
-    benchmark_named("results")
-    monkeypatch.syspath_prepend(str(FOLDER / "guide"))
-    run = benchmark_named("run")
-    sizes = ["--seeds", "1", "--updates", "2", "--only", "keraslike", "poutyne"]
-    where = ["--data", str(made_up / "stories5"), "--model", str(request.getfixturevalue(body))]
-    monkeypatch.setattr(run, "CHANGES", ("constant rate",))
-
-    run.main([*where, "--out", str(made_up / "rows.csv"), *sizes])
-    rows = read(made_up / "rows.csv")
-
-    assert [(row["tool"], row["recipe"], row["changed"]) for row in rows] == [
-        *[(tool, recipe, "") for recipe in ("own", "same") for tool in ("poutyne", "keraslike")],
-        ("keraslike", "same", "constant rate"),
-        *[(tool, "same", "") for tool in ("poutyne", "keraslike")],
-    ]
-    assert all(0 <= float(row["accuracy"]) <= 1 and int(row["lines"]) > 10 for row in rows)
-    assert "| keraslike | same | 2 |  | 1 | " in capsys.readouterr().out
-
-
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="there is no high-water mark")
 def test_plan(benchmark_named: Any, tmp_path: Path, tiny_bert: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any):
     """`plan.py` holds what is told beside what is taken; updates and tokens are equal, and a broken promise is said."""

@@ -70,7 +70,7 @@ def encoded(recipe: Recipe, part: str, seed: int) -> Dataset:
         shuffled = [story[SENTENCES[index]] for index in order]
         text = " ".join(f"{tokenizer.sep_token} {sentence}" for sentence in shuffled)
         ids = tokenizer(text, truncation=True)["input_ids"]
-        marks = [place for place, token in enumerate(ids) if token == tokenizer.sep_token_id][: len(order)]
+        marks = [place for place, token in enumerate(ids[:-1]) if token == tokenizer.sep_token_id]
         labels = np.full(len(ids), -100.0)
         labels[marks] = order[: len(marks)]
         return {"input_ids": ids, "attention_mask": [1] * len(ids), "labels": labels}
