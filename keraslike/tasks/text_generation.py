@@ -152,7 +152,9 @@ class TextGeneration(LanguageTask):
         if generator.generation_config.eos_token_id is None:
             ends["eos_token_id"] = self._end
         with pretrained.quiet():
-            whole: Tensor = generator.generate(**inputs, **options, **sampling, **ends)
+            whole: Tensor = generator.generate(
+                **inputs, **_positions(generator, inputs["input_ids"]), **options, **sampling, **ends
+            )
         return whole[:, inputs["input_ids"].shape[1] :]
 
     def decode(self, outputs: Sequence[Tensor], features: Sequence[Feature]) -> list[str]:
@@ -169,6 +171,16 @@ class TextGeneration(LanguageTask):
         if whole.startswith(before):
             return str(whole[len(before) :])
         return str(self.tokenizer.decode(ids, skip_special_tokens=True))
+
+
+def _positions(network: Any, ids: Tensor) -> dict[str, Tensor]:
+    """Give the positions of tokens where a network counts them behind its padding's number, as RoBERTa does.
+
+    Its `forward` counts so by itself, but `generate` would begin at 0, where nothing was learned.
+    """
+    embeddings = getattr(network.base_model, "embeddings", None)
+    count = getattr(embeddings, "create_position_ids_from_input_ids", None)
+    return {} if count is None else {"position_ids": count(ids, embeddings.padding_idx)}
 
 
 def _next(ids: Any) -> Any:

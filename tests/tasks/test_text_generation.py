@@ -217,6 +217,24 @@ def generated_alone(model: Model, text: str, **options: Any) -> str:
     return model.task.tokenizer.decode(whole, skip_special_tokens=True)
 
 
+def test_positions_that_begin_behind_the_padding(tiny_roberta: Path):
+    """RoBERTa counts positions from 2 on: what it learned there is what goes on, as its `forward` alone tells."""
+    texts, _ = texts_with_labels()
+    model = Model(str(tiny_roberta), task=TextGeneration(max_new_tokens=5, return_full_text=False), device="cpu")
+    model.fit(texts, epochs=2, learning_rate=3e-3, seed=3, verbose=0)
+    network, tokenizer = model.network.wrapped.eval(), model.task.tokenizer
+
+    answers = model.predict(STARTS)
+
+    for start, answer in zip(STARTS, answers, strict=True):
+        ids = tokenizer(start)["input_ids"][:-1]
+        given = len(ids)
+        while len(ids) < given + 5 and ids[-1] != tokenizer.sep_token_id:
+            ids.append(int(network(torch.tensor([ids])).logits[0, -1].argmax()))
+        assert answer.strip() == tokenizer.decode(ids[given:], skip_special_tokens=True).strip()
+    assert any(answers)
+
+
 def test_is_what_generate_gives_alone(trained: Path):
     """Texts of different lengths, continued together, are continued as each is alone, greedily."""
     model = again(trained, max_new_tokens=9)
