@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from keraslike.data.images import is_array
+from keraslike.data.images import array_of, is_array
 from keraslike.data.media import Whole, bare, held
 from keraslike.data.reading import is_kind
 from keraslike.data.rows import Rows
@@ -43,7 +43,7 @@ def is_sound(value: Any) -> bool:
         return value.ndim in (1, 2)
     if isinstance(value, Mapping):
         return "array" in value or set(value) == {"bytes", "path"}
-    return is_sound_file(value) or hasattr(value, "get_all_samples") or _is_list_of_floats(value)
+    return is_sound_file(value) or hasattr(value, "get_all_samples") or _is_list_of_samples(value)
 
 
 def is_sound_file(value: Any) -> bool:
@@ -152,14 +152,14 @@ def _opened(value: Any, place: str) -> tuple[npt.NDArray[Any], int | None]:
         return _as_array(samples.data), int(samples.sample_rate)
     if isinstance(value, Mapping) and "array" in value:
         array = bare(value["array"])
-        if not is_array(array) and is_sound(array) and not _is_list_of_floats(array):
+        if not is_array(array) and is_sound(array) and not _is_list_of_samples(array):
             return _opened(array, place)  # a file, or a dict, knows its rate better than the column beside it
         return _as_array(array), _rate(value.get("sampling_rate"), place)
     if isinstance(value, Mapping) and "path" in value:
         value = io.BytesIO(value["bytes"]) if value.get("bytes") else value["path"]
     if isinstance(value, io.BytesIO) or is_sound_file(value):
         return _read_wav(value, place)
-    if not is_array(value) and not _is_list_of_floats(value):
+    if not is_array(value) and not _is_list_of_samples(value):
         raise DataError(
             f"{place} is {value!r:.60}, {kind_of(value)}.",
             'an array of samples, {"array": ..., "sampling_rate": ...}, or the path of a .wav file.',
@@ -235,8 +235,13 @@ def _way_out(array: npt.NDArray[Any], largest: float) -> str:
 
 
 def _as_array(value: Any) -> npt.NDArray[Any]:
-    return np.asarray(value.detach().cpu().numpy() if is_kind(value, "torch", "Tensor") else value)
+    return array_of(value) if is_kind(value, "torch", "Tensor") else np.asarray(value)
 
 
-def _is_list_of_floats(value: Any) -> bool:
-    return isinstance(value, Sequence) and len(value) > 0 and all(type(number) is float for number in value[:100])
+def _is_list_of_samples(value: Any) -> bool:
+    """Tell a list of real numbers; one of Python's ints, which have no type to scale by, is one of labels."""
+    if not isinstance(value, Sequence) or isinstance(value, (str, bytes)):
+        return False
+    first = value[:100]
+    are_real = all(isinstance(number, (int, float, np.integer, np.floating)) for number in first)
+    return are_real and any(not isinstance(number, int) for number in first)

@@ -8,8 +8,8 @@ from keraslike.calling import did_you_mean
 from keraslike.data.checking import check_texts
 from keraslike.data.fields import Field, drawn, read_fields
 from keraslike.data.reading import read
+from keraslike.data.right_choices import Choices, indices_of
 from keraslike.data.rows import Prepare, Rows
-from keraslike.data.targets import cast_strings
 from keraslike.data.values import is_missing, kind_of, plain_list
 from keraslike.errors import ArgumentError, DataError
 
@@ -58,7 +58,7 @@ def read_choices(
         labelled: False for predicting: no target is looked for.
 
     Raises:
-        DataError: texts, choices or targets are missing, not of their kind, or a target is none of the choices.
+        DataError: texts, choices or targets are missing, not of their kind, or the targets cannot be read in one way.
         ArgumentError: `text` or `target` names no column.
 
     Example:
@@ -87,12 +87,14 @@ def read_choices(
     found = read_fields(rows, y, fields=[TEXT, LEAD, TARGET], **known)
     columns = _columns_of_choices(found, wanted[1:])
     check_texts(found.column("text"), "the texts")
-    made = [_choices(row, columns, number) for number, row in enumerate(found)]
-    texts = {"text": list(found.column("text")), "choices": [choices for choices, _ in made]}
+    ends = [match[2] for match in map(NUMBERED.fullmatch, columns) if match]
+    marks = ends if len(ends) == len(columns) > 1 else []
+    made = [Choices(*_choices(row, columns, number), marks) for number, row in enumerate(found)]
+    leads = found.column("lead") if "lead" in found.columns else [None] * len(made)
+    choices = [_led(lead, own.texts) for lead, own in zip(leads, made, strict=True)]
+    texts: dict[str, Sequence[Any]] = {"text": list(found.column("text")), "choices": choices}
     if "target" in found.columns:
-        given = list(found.column("target"))
-        given = cast_strings(given) if rows.untyped and y is None and all(given) else given
-        texts["target"] = [index_of(value, *made[number], number) for number, value in enumerate(given)]
+        texts["target"] = indices_of(list(found.column("target")), made)
     source: dict[str, Any] = {}
     if has_names:
         first = found.source_columns.get("text", "text")
@@ -101,50 +103,6 @@ def read_choices(
     result = Rows(texts, named=False, source_columns=source)
     result.numbers = rows.numbers
     return result
-
-
-def index_of(value: Any, choices: Sequence[str], names: Sequence[str], number: int = 0) -> int:
-    """Give the place of the right choice, counted from 0.
-
-    A whole number is the place. A str is looked for among the labels that stand beside the choices, then it may be a
-    letter (A is the first), a number, or the choice itself.
-
-    Args:
-        value: what the user gave.
-        choices: the row's choices.
-        names: the labels beside them, as many or none.
-        number: the number of the row, for messages.
-
-    Raises:
-        DataError: it is none of the choices.
-
-    Example:
-        >>> index_of(1, ["yes", "no"], []), index_of("B", ["yes", "no"], []), index_of("no", ["yes", "no"], [])
-        (1, 1, 1)
-    """
-    found: int | None = None
-    if isinstance(value, str):
-        found = _place(value, choices, names)
-    elif isinstance(value, (int, float)) and not isinstance(value, bool) and float(value).is_integer():
-        found = int(value)
-    if found is None or not 0 <= found < len(choices):
-        raise DataError(
-            f"the right choice of row {number} (counted from 0) is {value!r:.60}, {kind_of(value)}, and the row has "
-            f"{len(choices)} choices.",
-            f"a number from 0 to {len(choices) - 1}, a letter (A is the first), or the choice itself.",
-            "count from 0: y = [number - 1 for number in y]; leave out rows whose answer is not known.",
-        )
-    return found
-
-
-def _place(value: str, choices: Sequence[str], names: Sequence[str]) -> int | None:
-    """Look for a choice that is given as a str."""
-    key = value.strip().lower()
-    letters = "abcdefghijklmnopqrstuvwxyz"[: len(choices)]
-    for known, wanted in (([name.lower() for name in names], key), (list(letters), key), (list(choices), value)):
-        if wanted in known:
-            return known.index(wanted)
-    return int(key) if key.isdecimal() else None
 
 
 def _is_unnamed(x: Any) -> bool:
@@ -196,14 +154,13 @@ def _columns_of_choices(rows: Rows, named: Sequence[str]) -> list[str]:
 
 
 def _choices(row: Mapping[str, Any], columns: Sequence[str], number: int) -> tuple[list[str], list[str]]:
-    """Give the choices of a row, each behind its beginning, and their names."""
+    """Give the choices of a row, and the labels beside them."""
     if len(columns) == 1:
-        choices, names = _listed(row[columns[0]])
+        choices, labels = _listed(row[columns[0]])
     else:
-        choices = [row[name] for name in columns]
+        choices, labels = [row[name] for name in columns], []
         while choices and (is_missing(choices[-1]) or choices[-1] == ""):
             choices.pop()  # a row with fewer choices
-        names = []
     wrong = next((choice for choice in choices or () if not isinstance(choice, str) or not choice), None)
     if not choices or len(choices) < 2 or wrong is not None or not all(choices):
         what = f"{choices!r:.80}" if isinstance(choices, list) else f"{row[columns[0]]!r:.80}"
@@ -212,9 +169,13 @@ def _choices(row: Mapping[str, Any], columns: Sequence[str], number: int) -> tup
             "two texts or more in every row.",
             'write them as a list of str: ["a choice", "another"].',
         )
-    lead = row.get("lead") or ""
-    lead = ASKED.get(lead, lead)
-    return [f"{lead} {choice}" if lead else choice for choice in choices], names
+    return choices, labels
+
+
+def _led(lead: Any, choices: Sequence[str]) -> list[str]:
+    """Give the choices of a row, each behind its beginning."""
+    words = ASKED.get(lead, lead)
+    return [f"{words} {choice}" if words else choice for choice in choices]
 
 
 def _listed(value: Any) -> tuple[list[Any] | None, list[str]]:

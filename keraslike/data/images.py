@@ -21,6 +21,13 @@ DEEP_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 """Modes of Pillow with more than 8 bits a channel, which it would clip to 255."""
 
 
+ROUNDING = 1e-6
+"""How far beyond 0 and 1 the floats of an image may be: what arithmetic leaves, lost in the steps of 8 bits."""
+
+OVERSHOT = 0.1
+"""How far resizing may overshoot, which is for the user to clip."""
+
+
 def is_image(value: Any) -> bool:
     """Tell an image from labels and other values: an array, a tensor, a picture of Pillow, or an encoded file.
 
@@ -43,6 +50,18 @@ def is_array(value: Any) -> bool:
         (True, False)
     """
     return is_kind(value, "numpy", "ndarray") or is_kind(value, "torch", "Tensor")
+
+
+def array_of(tensor: Any) -> npt.NDArray[Any]:
+    """Give a tensor as an array; a type that numpy lacks becomes float32, which holds all its numbers.
+
+    Example:
+        >>> import torch
+        >>> array_of(torch.tensor([0.5, 1.0], dtype=torch.bfloat16)).dtype
+        dtype('float32')
+    """
+    tensor = tensor.detach().cpu()
+    return np.asarray((tensor if str(tensor.dtype) != "torch.bfloat16" else tensor.float()).numpy())
 
 
 def is_picture(value: Any) -> bool:
@@ -84,8 +103,8 @@ def as_rgb(value: Any, place: str = "the image") -> Pixels:
 
     Args:
         value: `(height, width)`, `(height, width, channels)` or `(channels, height, width)` with 1, 3 or 4 channels of
-            uint8, bool, or floats from 0 to 1; a picture of Pillow; the path or the bytes of a file, also as the dict
-            that a column of `datasets` holds.
+            uint8, bool, or floats from 0 to 1, but for rounding; a picture of Pillow; the path or the bytes of a file,
+            also as the dict that a column of `datasets` holds.
         place: what a message calls it.
 
     Raises:
@@ -237,11 +256,11 @@ def _check_array(array: npt.NDArray[Any], place: str, largest: float | None) -> 
             'write x.astype("uint8"), if these are numbers from 0 to 255.',
         )
     low, high = float(array.min()), float(array.max())
-    if array.dtype.kind == "f" and low >= 0 and high <= 1:
+    if array.dtype.kind == "f" and low >= -ROUNDING and high <= 1 + ROUNDING:
         return
     is_uint8 = array.dtype.kind in "iu" and low >= 0 and high <= 255
     raise DataError(
-        f"{place} holds numbers from {low:g} to {high:g} of type {array.dtype}.",
+        f"{place} holds numbers from {low:.7g} to {high:.7g} of type {array.dtype}.",
         "floats from 0 to 1, or uint8 from 0 to 255.",
         _way_out(low, high if largest is None else max(largest, high), is_uint8=is_uint8),
     )
@@ -250,16 +269,18 @@ def _check_array(array: npt.NDArray[Any], place: str, largest: float | None) -> 
 def _way_out(low: float, high: float, *, is_uint8: bool) -> str:
     if not np.isfinite([low, high]).all():
         return "find the rows with NaN or infinity: np.isfinite(x)."
+    if not is_uint8 and low >= -OVERSHOT and high <= 1 + OVERSHOT:
+        return "clip what resizing has overshot: x.clip(0, 1)."
     if low < 0:
         return "give images that are not normalised yet (the processor does that), or scale them to 0..1."
     if is_uint8 and (high > 16 or high == 0):
         return 'write x.astype("uint8").'
-    return f"divide by {high:g}: x / {high:g}."
+    return f"divide by {high:.7g}: x / {high:.7g}."
 
 
 def _as_array(value: Any) -> npt.NDArray[Any]:
     if is_kind(value, "torch", "Tensor"):
-        value = value.detach().cpu().numpy()
+        return array_of(value)
     if isinstance(value, np.ndarray):
         return value
     array = np.asarray(value)

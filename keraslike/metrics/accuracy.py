@@ -41,7 +41,7 @@ class Accuracy(MeanMetric):
         logits, targets, problem_type = reading
         if problem_type != SINGLE_LABEL:
             predicted = classes(logits, problem_type)
-            is_right = (predicted == targets).reshape(len(targets), -1).all(1)
+            is_right = (predicted == targets).unsqueeze(-1).flatten(1).all(1)
             return read_on_cpu(torch.count_nonzero(is_right)), len(targets)
         return _counted(logits, targets)
 

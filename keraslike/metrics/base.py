@@ -118,14 +118,13 @@ class Metric(poutyne.Metric, Generic[Part]):
     def read(self, y_pred: Any, y_true: Any) -> Reading:
         """Bring a batch into rows; as in `update`."""
         logits, targets = as_tensor(y_pred, "logits"), as_tensor(y_true, "labels")
-        problem_type = self.problem_type
-        if problem_type is None and self.is_of_values and logits.numel() == targets.numel():
+        problem_type, suits = self.problem_type, self.suits
+        if problem_type is None and suits <= OF_VALUES and logits.numel() == targets.numel():
             problem_type = REGRESSION  # whole numbers are values too, where nobody says that they are labels
             if targets.dim() > 1 and not targets.is_floating_point():  # scores of tokens, of which few have a target
                 counted = targets != IGNORED
                 logits, targets = logits.reshape(targets.shape)[counted], targets[counted]
         reading = read(logits, targets, problem_type)
-        suits = self.suits
         if suits is not EVERY_KIND:
             refuse_kinds(self.name, suits, {kind_of(reading)}, self._other_way(reading.problem_type))
         return reading

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from keraslike.errors import ArgumentError
 from keraslike.metrics.base import Metric
 from keraslike.metrics.reading import Reading, classes, is_counted
 
@@ -41,7 +42,16 @@ class KeptMetric(Metric[KeptPart]):
         """Give the score of the rows that have a label; NaN without any, or where a prediction is no finite number.
 
         scikit-learn would raise there, and end the training for one bad validation.
+
+        Raises:
+            ArgumentError: batches have rows of different widths.
         """
+        if len({targets.shape[1:] for _, targets, _ in parts}) > 1:
+            raise ArgumentError(
+                f"The metric {self.name!r} compares the numbers of a row, but not every batch has as many of them.",
+                "rows of one width.",
+                "choose a metric of single values, such as 'mae' or 'spearman', or a function (y_true, y_pred).",
+            )
         y_pred, y_true, counted = (torch.cat([part.cpu() for part in column]) for column in zip(*parts, strict=True))
         y_pred, y_true = y_pred[counted], y_true[counted]
         if not len(y_pred) or (y_pred.is_floating_point() and not y_pred.isfinite().all()):

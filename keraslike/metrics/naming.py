@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import torchmetrics
+
 from keraslike.calling import nearest
 from keraslike.errors import ArgumentError
 from keraslike.losses.naming import LOSSES, as_loss, is_poutynes_name
@@ -19,8 +21,9 @@ from keraslike.metrics.scikit import (
     scorer_names,
 )
 from keraslike.metrics.shown import name_in_logs
-from keraslike.metrics.torch_metric import LISTED, TorchMetric
-from keraslike.metrics.torch_object import TorchObject, compares_classes
+from keraslike.metrics.torch_metric import KNOWN, LISTED, TorchMetric
+from keraslike.metrics.torch_numbers import members_of
+from keraslike.metrics.torch_object import as_torch_object
 
 Named = tuple[str | list[str], Any]
 
@@ -60,8 +63,9 @@ def get_metrics(
         metrics: names, looked for in this order: `REGISTRY`, `ROW_METRICS`, scikit-learn's scorers, its and scipy's
             functions, keraslike's losses, the listed classes of torchmetrics; in any case where no name is spelled so.
             Or such functions and scorers themselves (or a `partial`); classes or objects of keraslike's, Poutyne's or
-            torchmetrics' metrics; Hugging Face's `compute_metrics`; other functions, called once with what they name of
-            the epoch, as `FunctionMetric` tells; or `(name, metric)`. One alone needs no list.
+            torchmetrics' metrics, collections too, whose members stand one by one; Hugging Face's `compute_metrics`;
+            other functions, called once with what they name of the epoch, as `FunctionMetric` tells; or `(name,
+            metric)`. One alone needs no list.
         problem_type: what the logits mean, as in `Metric`; usually the loss's.
 
     Raises:
@@ -74,8 +78,8 @@ def get_metrics(
     if metrics is None:
         return []
     if isinstance(metrics, str) or callable(metrics) or not isinstance(metrics, Iterable):
-        return [_named(metrics, problem_type)]
-    return [_named(metric, problem_type) for metric in metrics]
+        metrics = [metrics]
+    return [_named(one, problem_type) for metric in metrics for one in members_of(metric)]
 
 
 def metric_names() -> list[str]:
@@ -87,6 +91,8 @@ def metric_names() -> list[str]:
 def _named(metric: Any, problem_type: str | None) -> Named:
     if isinstance(metric, tuple) and len(metric) == 2:
         name, metric = metric
+        if isinstance(metric, torchmetrics.Metric):
+            return as_torch_object(metric, problem_type, name)
         return name, _named(metric, problem_type)[1]
     if isinstance(metric, str):
         return metric, _by_name(metric, problem_type)
@@ -149,8 +155,10 @@ def _object(metric: Any, problem_type: str | None) -> Named:
     if isinstance(metric, Metric) and metric.problem_type is None:
         metric.refuse(problem_type)
         metric.problem_type = problem_type
+    if isinstance(metric, torchmetrics.Metric):
+        return as_torch_object(metric, problem_type)
     if hasattr(metric, "update"):
-        return name_in_logs(metric), TorchObject(metric, problem_type) if compares_classes(metric) else metric
+        return name_in_logs(metric), metric
     function = WithEvalPrediction(metric) if wants_eval_prediction(metric) else metric
     return name_in_logs(function), FunctionMetric(function, problem_type)
 
@@ -159,7 +167,7 @@ def _instance(metric: type) -> Any:
     try:
         return metric()
     except (TypeError, ValueError) as error:
-        if metric.__module__.startswith("torchmetrics.") and metric.__name__ in LISTED:
+        if metric.__module__.startswith("torchmetrics.") and metric.__name__ in KNOWN:
             return TorchMetric(metric.__name__)
         raise ArgumentError(
             f"The metric {metric.__name__} cannot be made without arguments: {error}",

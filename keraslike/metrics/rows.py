@@ -9,8 +9,12 @@ from keraslike.metrics.result import with_scalars
 
 RowFunction = Callable[[Sequence[Any], Sequence[Any]], Any]
 
+RowCheck = Callable[[Sequence[Any]], None]
+
 ROW_METRICS: dict[str, RowFunction] = {}
 """Every metric of rows by its name."""
+
+_CHECKS: list[tuple[RowFunction, RowCheck]] = []
 
 
 class RowMetric:
@@ -33,6 +37,17 @@ class RowMetric:
         self.name = name
         self.function = function
 
+    def check(self, references: Sequence[Any]) -> None:
+        """Refuse targets that it cannot compare, before anything is learned or measured; by default none are.
+
+        Raises:
+            DataError: they are such.
+            MissingDependencyError: the metric needs a package that is not installed.
+        """
+        for function, check in _CHECKS:
+            if function is self.function:
+                check(references)
+
     def values(self, predictions: Sequence[Any], references: Sequence[Any]) -> dict[str, float]:
         """Give the numbers by name.
 
@@ -47,11 +62,18 @@ class RowMetric:
         return named or {self.name: value}
 
 
-def row_metric(name: str) -> Callable[[RowFunction], RowFunction]:
-    """Make a function `(predictions, references)` known by a name."""
+def row_metric(name: str, check: RowCheck | None = None) -> Callable[[RowFunction], RowFunction]:
+    """Make a function `(predictions, references)` known by a name.
+
+    Args:
+        name: the name.
+        check: raises an error for references that the function cannot compare; it is called before the first step.
+    """
 
     def register(function: RowFunction) -> RowFunction:
         ROW_METRICS[name] = function
+        if check is not None:
+            _CHECKS.append((function, check))
         return function
 
     return register

@@ -47,18 +47,24 @@ LISTED: dict[str, Listed] = {
 }
 """The classes that are known by name: those that give one number which neither keraslike nor scikit-learn has."""
 
+KNOWN = LISTED | {
+    name: Listed(OF_CLASSES, _PROBABILITIES)
+    for name in ("Accuracy", "AveragePrecision", "F1Score", "FBetaScore", "Precision", "Recall")
+}
+"""The classes that may be given themselves: all that give one number and need but a task and sizes."""
+
 _TASKS = {TWO: "binary", MORE: "multiclass", LABELS: "multilabel"}
 
 
 class TorchMetric(KeptMetric):
-    """A listed class of torchmetrics, made when the sizes are known and called once on the epoch, in float64.
+    """A known class of torchmetrics, made when the sizes are known and called once on the epoch, in float64.
 
     `task`, `num_classes`, `num_labels` and `num_outputs` are filled in from the network's outputs; averages are over
     classes or columns. Classes of two get the second's probability. It computes on the CPU, in torchmetrics' own
     precision, which is float32 in places.
 
     Args:
-        name: a name of `LISTED`.
+        name: a name of `KNOWN`.
         problem_type: as in `Metric`.
 
     Raises:
@@ -72,7 +78,7 @@ class TorchMetric(KeptMetric):
 
     def __init__(self, name: str, problem_type: str | None = None) -> None:
         self.name = name
-        self.listed = LISTED[name]
+        self.listed = KNOWN[name]
         super().__init__(problem_type)
         self._arguments: dict[str, Any] = {}
 
@@ -102,7 +108,11 @@ class TorchMetric(KeptMetric):
         """
         try:
             measured = self._made()
-            measured.update(torch.from_numpy(y_pred), torch.from_numpy(y_true))
+            targets = torch.from_numpy(y_true)
+            is_of_values = (
+                "num_outputs" in self._arguments
+            )  # whole numbers may be values, but torchmetrics wants floats
+            measured.update(torch.from_numpy(y_pred), targets.double() if is_of_values else targets)
             return float(measured.compute().double().mean())
         except (ValueError, RuntimeError) as error:
             raise ArgumentError(

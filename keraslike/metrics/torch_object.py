@@ -4,15 +4,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
+from torchmetrics import ClasswiseWrapper
 
 from keraslike.errors import ArgumentError, KeraslikeError
 from keraslike.metrics.base import as_tensor
 from keraslike.metrics.reading import REGRESSION, SINGLE_LABEL, is_counted, probabilities, read
-from keraslike.metrics.shown import name_in_logs
+from keraslike.metrics.torch_numbers import TorchNumbers, gives_one_number, names_of
 
 
-class TorchObject(nn.Module):
+class TorchObject(TorchNumbers):
     """An object of torchmetrics that compares classes, fed with rows of probabilities.
 
     torchmetrics takes numbers from 0 to 1 for probabilities and others for logits, batch by batch: of logits the value
@@ -22,6 +23,7 @@ class TorchObject(nn.Module):
     Args:
         metric: the object.
         problem_type: as in `Metric`.
+        name: what the user calls it, or each of its numbers; as in `names_of`.
 
     Example:
         >>> import torch
@@ -31,30 +33,20 @@ class TorchObject(nn.Module):
         tensor(1.)
     """
 
-    def __init__(self, metric: Any, problem_type: str | None = None) -> None:
-        super().__init__()
-        self.metric = metric
+    def __init__(self, metric: Any, problem_type: str | None = None, name: Any = None) -> None:
+        super().__init__(metric, names_of(metric, name))
         self.problem_type = problem_type
-        self.__name__ = name_in_logs(metric)
         self._is_binary = type(metric).__name__.startswith("Binary")
 
     def forward(self, y_pred: Any, y_true: Any) -> Any:
         """Add a batch, and give the batch's own value; as in `Metric.update`."""
         with self._told(y_pred):
-            return self.metric(*self._rows(y_pred, y_true))
+            return super().forward(*self._rows(y_pred, y_true))
 
     def update(self, y_pred: Any, y_true: Any) -> None:
         """Add a batch; as in `Metric.update`."""
         with self._told(y_pred):
-            self.metric.update(*self._rows(y_pred, y_true))
-
-    def compute(self) -> Any:
-        """Give the value over every batch since `reset`."""
-        return self.metric.compute()
-
-    def reset(self) -> None:
-        """Forget every batch."""
-        self.metric.reset()
+            super().update(*self._rows(y_pred, y_true))
 
     @contextmanager
     def _told(self, y_pred: Any) -> Iterator[None]:
@@ -100,7 +92,29 @@ def compares_classes(metric: Any) -> bool:
         >>> compares_classes(MulticlassAUROC(3)), compares_classes(MulticlassExactMatch(3))
         (True, False)
     """
+    metric = metric.metric if isinstance(metric, ClasswiseWrapper) else metric
     module, name = type(metric).__module__, type(metric).__name__
     is_for_classes = module.startswith("torchmetrics.classification.") and name.startswith(("Binary", "Multi"))
     is_of_examples = getattr(metric, "multidim_average", "global") != "global" or name == "MulticlassExactMatch"
     return is_for_classes and not is_of_examples
+
+
+def as_torch_object(metric: Any, problem_type: str | None, name: Any = None) -> tuple[str | list[str], Any]:
+    """Give the names and the metric for an object of torchmetrics: itself, where it gives one number of what it gets.
+
+    Args:
+        metric: the object.
+        problem_type: as in `Metric`.
+        name: as in `names_of`.
+
+    Example:
+        >>> from torchmetrics import MeanSquaredError
+        >>> as_torch_object(MeanSquaredError(), "regression")
+        ('mean_squared_error', MeanSquaredError())
+    """
+    if compares_classes(metric):
+        fed = TorchObject(metric, problem_type, name)
+        return fed.__name__, fed
+    names = names_of(metric, name)
+    is_held = isinstance(names, list) or not gives_one_number(metric)
+    return names, TorchNumbers(metric, names) if is_held else metric

@@ -72,6 +72,19 @@ class RowKeeper:
         return values
 
 
+def check_references(task: Task, metrics: Sequence[RowMetric], rows: Rows) -> None:
+    """Refuse rows whose truth a metric cannot compare, before anything is learned or measured.
+
+    Raises:
+        DataError: a metric of texts, for example, is held against a task whose truth is no text.
+        MissingDependencyError: a metric needs a package that is not installed.
+    """
+    if metrics and ("target" in rows.columns or not task.has_targets):
+        references = task.references(rows)
+        for metric in metrics:
+            metric.check(references)
+
+
 def check_answers(task: Task, answers: Sequence[Any], rows: int) -> None:
     """Refuse answers that are not one for each row.
 

@@ -22,6 +22,7 @@ from keraslike.errors import ArgumentError
 from keraslike.recipes.schedule import check_schedule, is_plateau
 from keraslike.tasks.base import Task
 from keraslike.tasks.feed import rows_for_fit
+from keraslike.tasks.keeping import check_references
 from keraslike.tasks.loaders import LoaderBatches, StreamBatches, is_loader, rows_of_loader
 from keraslike.tasks.predicting import PredictingVerbs
 from keraslike.tasks.undoing import unchanged_by_errors
@@ -116,6 +117,7 @@ class TaskVerbs(PredictingVerbs):
         self, rows: Rows, batch_size: int, options: dict[str, Any], sample_weight: Weights | None = None
     ) -> Any:
         """Give validation rows in batches: sorted by length, unless only some of them are asked for."""
+        check_references(self._required_task(), self.row_metrics, rows)
         budget = None if options.get("validation_steps") or self.sees_order else self._token_budget()
         known: dict[str, Any] = {"budget": budget, "sample_weight": sample_weight}
         return self._required_feed().batches(rows, batch_size, is_measured=True, **known)

@@ -114,6 +114,30 @@ def test_every_window_knows_where_the_answer_stands(tokenizer: Any):
     assert set(found) == {"CAST great"}
 
 
+@pytest.mark.parametrize("body", ["tiny_bert"])
+@pytest.mark.parametrize("length", [2, 3])
+def test_answers_over_the_edge_of_a_window(tokenizer: Any, length: int):
+    """An answer of which a window holds only the beginning, or only the end, is none in that window."""
+    pair = pair_of(tokenizer)
+    cut = set()
+    for window in pair.windows(20, 3):
+        feature = window.feature()
+        left, right = feature["starts"][0], feature["ends"][-1]
+        for first in pair.tokens[: -length + 1]:
+            last = first + length - 1
+            start, end = pair.offsets[first][0], pair.offsets[last][1]
+            is_inside = left <= start and end <= right
+            cut |= {"left"} if start < left < end else {"right"} if start < right < end else set()
+
+            place = window.place_of((first, last))
+
+            assert (place == (window.null, window.null)) == (not is_inside)
+            if is_inside:
+                starts, ends = feature["starts"].index(start), feature["ends"].index(end)
+                assert place == (feature["first"] + starts, feature["first"] + ends)
+    assert cut == {"left", "right"}
+
+
 def window_texts(windows: list[Window]) -> list[str]:
     return [" ".join(tokens_shown(window.feature())) for window in windows]
 

@@ -145,6 +145,62 @@ def test_channels_first_or_last():
     np.testing.assert_array_equal(as_rgb(np.moveaxis(image[:2], -1, 0)), image[:2])
 
 
+@pytest.mark.parametrize("kind", ["uint8", "float32", "channels first", "tensor", "nested"])
+def test_transparency_is_dropped(kind: str):
+    """Of four channels the last is left out, as Pillow's convert does; the others keep their order."""
+    image = np.random.default_rng(0).integers(0, 256, (5, 6, 4), dtype=np.uint8)
+    forms: dict[str, Any] = {
+        "uint8": image,
+        "float32": (image / 255).astype(np.float32),
+        "channels first": np.moveaxis(image, -1, 0),
+        "tensor": torch.from_numpy(image),
+        "nested": image.tolist(),
+    }
+
+    rgb = as_rgb(forms[kind])
+
+    np.testing.assert_array_equal(rgb, np.asarray(Image.fromarray(image, "RGBA").convert("RGB")))
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.0, 1.0000001), (-1e-9, 1.0), (-1e-6, 1 + 1e-6)])
+def test_rounding_beyond_the_ends(low: float, high: float):
+    """What arithmetic leaves below 0 or above 1 is black and white."""
+    assert as_rgb(np.array([[low, 0.5, high]]))[0, :, 0].tolist() == [0, 128, 255]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "text"),
+    [
+        (
+            0.0,
+            1.00001,
+            r"from 0 to 1\.00001 of type float64.\n.*\n  Do: clip what resizing has overshot: x\.clip\(0, 1\)\.",
+        ),
+        (
+            -1e-5,
+            1.0,
+            r"from -1e-05 to 1 of type float64.\n.*\n  Do: clip what resizing has overshot: x\.clip\(0, 1\)\.",
+        ),
+        (0.0, 1.000003, r"from 0 to 1\.000003 of"),
+        (0.0, 1.2, r"divide by 1\.2: x / 1\.2\."),
+        (-0.2, 1.0, "not normalised yet"),
+    ],
+)
+def test_what_is_more_than_rounding(low: float, high: float, text: str):
+    """More than that is refused, with all its digits and a way out that brings it into the range."""
+    with pytest.raises(DataError, match=text):
+        check_image(np.array([[low, high]]))
+
+
+def test_half_floats_of_torch():
+    """A type that numpy lacks is read like any other: 0.5 and 0.25 have no more digits in it."""
+    values = torch.tensor([[0.5, 0.25, 1.0]], dtype=torch.bfloat16)
+
+    assert as_rgb(values)[0, :, 0].tolist() == [128, 64, 255]
+    assert read_sound(values[0])[0].tolist() == [0.5, 0.25, 1.0]
+    assert largest_number([values]) == 1
+
+
 def test_bools_and_halves():
     """Bools are black and white; floats are rounded to the nearest of 256 steps."""
     assert as_rgb(np.array([[False, True]]))[0, :, 0].tolist() == [0, 255]
@@ -207,6 +263,43 @@ def test_wav_files_of_every_type(kind: str, tmp_path: Path):
 
     assert rate == 8_000
     np.testing.assert_allclose(given, wave, atol=1 / scale if scale > 1 else 1e-7)
+
+
+@pytest.mark.parametrize("kind", ["float32", "float64", "int16", "int32", "uint8"])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_channels_that_differ_are_averaged(kind: str, axis: int):
+    """Two channels become their mean, by hand, whichever dimension they are."""
+    scale, middle = {"int16": (2**15, 0), "int32": (2**31, 0), "uint8": (128, 128)}.get(kind, (1, 0))
+    left, right = np.array([0.5, -0.25, 0.0]), np.array([0.25, 0.75, -0.5])
+    stereo = (np.stack([left, right], axis) * scale + middle).astype(kind)
+
+    wave, _ = read_sound(stereo)
+
+    assert wave.tolist() == [0.375, 0.25, -0.25]
+
+
+LISTS = {
+    "floats": [0.0, 0.5, -0.25],
+    "float32": list(np.array([0.0, 0.5, -0.25], np.float32)),
+    "float64": list(np.array([0.0, 0.5, -0.25])),
+    "int16": list(np.array([0, 16384, -8192], np.int16)),
+    "floats and ints": [0, 0.5, -0.25],
+}
+
+
+@pytest.mark.parametrize("kind", LISTS)
+def test_lists_of_real_numbers(kind: str):
+    """A list of numbers, Python's or numpy's, is a sound; numpy's whole ones are scaled by their type."""
+    assert is_sound(LISTS[kind])
+    assert is_one_sound(LISTS[kind])
+    assert read_sound(LISTS[kind])[0].tolist() == [0.0, 0.5, -0.25]
+
+
+def test_lists_that_are_no_sounds():
+    """Python's ints may be labels, and bools and complex numbers are none of a wave."""
+    others: list[Any] = [[0, 1], [True, False], [0.5, "a"], [0.5, None], [1j, 0.5], [np.complex64(1)], [np.True_], []]
+
+    assert [is_sound(value) for value in others] == [False] * len(others)
 
 
 def test_equal_rates_copy_nothing():

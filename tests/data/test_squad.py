@@ -57,6 +57,20 @@ def test_file_dict_and_articles(tmp_path: Path):
     assert found == [ROWS] * 4
 
 
+@pytest.mark.parametrize("answers", [[], [{"text": "Ann", "answer_start": 0}]], ids=["as in v2.0", "filled"])
+def test_impossible_questions_have_no_answers(answers: list[dict[str, Any]]):
+    """What is marked as impossible has no answer: neither the plausible ones nor what stands beside the mark."""
+    plausible = [{"text": "ran", "answer_start": 4}]
+    known = {"id": "a", "question": "Who sang?", "plausible_answers": plausible, "answers": answers}
+    marked = [{**known, "is_impossible": is_impossible} for is_impossible in (True, False)]
+
+    impossible, possible = read_squad({"data": [{"paragraphs": [{"context": "Ann ran.", "qas": marked}]}]})
+
+    assert impossible["answers"] == []
+    assert possible["answers"] == answers
+    assert impossible.keys() == {"id", "title", "context", "question", "answers"}
+
+
 def test_other_things_stay(tmp_path: Path):
     """Files of rows, files that are none, and everything else are left to other readers."""
     lines, rows, torn = (tmp_path / name for name in ("lines.json", "rows.json", "torn.json"))

@@ -275,3 +275,14 @@ def test_no_scalars_by_default() -> None:
     """A metric has further values only where it says so."""
     assert Accuracy().scalars() == FunctionMetric(share_of_top).scalars() == {}
     assert not Accuracy.takes_inputs
+
+
+@pytest.mark.parametrize("shape", [(6, 3), (6, 1)], ids=["labels", "one label"])
+def test_a_batch_of_no_rows_counts_nothing(shape: tuple[int, int]) -> None:
+    """It has no value of its own, and leaves that of the others as it is."""
+    logits, targets = torch.randn(shape), (torch.rand(shape) > 0.5).long()
+    metric = Accuracy(MULTI)
+
+    assert np.isnan(metric(logits[:0], targets[:0]))
+    metric.update(logits, targets)
+    assert metric.compute() == sk.accuracy_score(targets, (logits > 0).long())

@@ -55,6 +55,28 @@ def test_bleu_by_hand():
     assert bleu(["the cat sat on a mat"], ["the cat sat on the mat"]) == pytest.approx(expected, abs=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("truths", "expected"),
+    [
+        (["a b c d e f", "a b c d"], 1.0),  # all runs are right, and the shorter reference asks for no more
+        (["a b c,d,", "a b c d"], (4 / 5 * 3 / 4 * 2 / 3 * 1 / 2) ** (1 / 4)),  # the first has six words, not three
+    ],
+    ids=["words", "marks"],
+)
+def test_bleu_does_not_depend_on_the_references_order(truths: list[str], expected: float):
+    """Of two references whose lengths are as near, the shorter one counts, as in sacreBLEU."""
+    assert bleu(["a b c d e"], [truths]) == pytest.approx(expected, abs=1e-6)
+    assert bleu(["a b c d e"], [truths[::-1]]) == pytest.approx(expected, abs=1e-6)
+
+
+def test_chrf_of_a_reference_that_is_too_short():
+    """Runs longer than the reference are wrong ones, as in torchmetrics; sacreBLEU leaves them out."""
+    given, truths = ["ran fast", "cat mat"], ["ran fast", "a a"]
+
+    expected = float(chrf_score(given, [[truth] for truth in truths], n_word_order=0))
+    assert chrf(given, truths) == pytest.approx(expected, abs=1e-6)
+
+
 def test_chrf_by_hand():
     """Of "abc" in "abcd" three of four letters, two of three pairs and one of two triples are found; no longer run."""
     recalls = (3 / 4, 2 / 3, 1 / 2)  # the precision is 1

@@ -296,6 +296,7 @@ def make_containers(folder: Path) -> dict[str, Any]:
         "int16": (whole, HEIGHTS),
         "int32": ([wave.astype(np.int32) * 65_536 for wave in whole], HEIGHTS),
         "lists of floats": ([wave.tolist() for wave in waves], HEIGHTS),
+        "lists of float32": ([list(wave) for wave in waves], HEIGHTS),
         "two channels": ([np.stack([wave, wave]) for wave in waves], HEIGHTS),
         "two channels of int16": ([np.stack([wave, wave], axis=-1) for wave in whole], HEIGHTS),
         "one channel": ([wave[None] for wave in whole], HEIGHTS),
@@ -319,8 +320,17 @@ def containers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 KINDS = [
-    *("list of arrays", "(rows, samples)", "tensor", "float64", "int16", "int32", "lists of floats", "two channels"),
-    *("two channels of int16", "one channel", "dicts", "dicts of tensors", "paths", "encoded", "pairs"),
+    *(
+        "list of arrays",
+        "(rows, samples)",
+        "tensor",
+        "float64",
+        "int16",
+        "int32",
+        "lists of floats",
+        "lists of float32",
+    ),
+    *("two channels", "two channels of int16", "one channel", "dicts", "dicts of tensors", "paths", "encoded", "pairs"),
     *("list of dicts", "dict of columns", "frame", "Dataset", "Dataset of files"),
 ]
 

@@ -289,6 +289,17 @@ def test_words_without_a_piece_get_the_commonest_label(tiny_bert: Path, tmp_path
     assert Model.load(tmp_path / "saved", device="cpu").predict(["", "\u200b"]) == [commonest] * 2
 
 
+@pytest.mark.parametrize("names", [("ADJ", "NOUN", "VERB"), ("NOUN", "VERB", "ADJ"), ("VERB", "ADJ", "NOUN")])
+def test_commonest_label_wherever_its_name_stands(names: tuple[str, str, str]):
+    """The commonest label is counted, not taken by its name, nor by where it stands first or last."""
+    rare, common, other = names
+    task = TokenClassification()
+
+    task.learn(task.read([["a"] * 4, ["a"] * 3], [[rare, common, common, other], [common, other, rare]]))
+
+    assert task.label_without_pieces == common
+
+
 def test_before_any_training(tiny_bert: Path):
     """A model whose labels are named answers untrained: its first label stands in where there is no "O"."""
     model = Model(str(tiny_bert), task=TokenClassification(labels=["X", "Y"]), device="cpu")
