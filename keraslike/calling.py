@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from functools import partial
 from inspect import Parameter, Signature, signature
+from pathlib import Path
 from typing import Any
 
 from keraslike.errors import ArgumentError
@@ -50,6 +51,14 @@ def nearest(name: str, choices: Iterable[str]) -> str | None:
     folded = {_fold(choice): choice for choice in choices}
     matches = get_close_matches(_fold(name), folded, n=1, cutoff=0.6)
     return folded[matches[0]] if matches else None
+
+
+def nearest_directory(path: Any, names: Iterable[str] = ()) -> str | None:
+    """Give the directory whose name is most like that of a path, of those beside it; or one of further names."""
+    parent = Path(path).parent
+    beside = {other.name: str(other) for other in parent.iterdir() if other.is_dir()} if parent.is_dir() else {}
+    match = nearest(Path(path).name, [*names, *beside])
+    return match if match is None else beside.get(match, match)
 
 
 def did_you_mean(name: str, choices: Iterable[str], otherwise: str | None = None) -> str | None:

@@ -84,7 +84,7 @@ class Model(AssemblingVerbs):
         self._feed = None
         self._blueprint = None
         if self.task is None:
-            self._assemble(as_network(network))
+            self._assemble(as_network(network, optimizer))
             return
         self._feed = Feed(self.task)
         self._blueprint = Blueprint(self.task, network, tokenizer, max_length)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from keraslike.calling import did_you_mean
+from keraslike.calling import nearest_directory
 from keraslike.errors import ArgumentError, LoadError
 
 MANIFEST = "keraslike.json"
@@ -100,11 +100,11 @@ def read_manifest(directory: str | os.PathLike[str]) -> dict[str, Any]:
     """
     path = Path(directory) / MANIFEST
     if not Path(directory).is_dir():
-        near = [str(other) for other in Path(directory).parent.iterdir()] if Path(directory).parent.is_dir() else []
+        near = nearest_directory(directory)
         raise LoadError(
-            f"there is no directory {str(directory)!r}.",
+            f"{str(directory)!r} is a file." if path.parent.is_file() else f"there is no directory {str(directory)!r}.",
             "a directory that model.save(...) wrote.",
-            did_you_mean(str(directory), near, "check the path."),
+            "check the path." if near is None else f"did you mean {near!r}?",
         )
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))

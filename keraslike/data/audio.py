@@ -1,8 +1,5 @@
 """Sounds: whatever the user gave as a sound becomes one channel of floats at the rate that the network hears."""
 
-import io
-import os
-import warnings
 from collections.abc import Mapping, Sequence
 from math import gcd
 from numbers import Real
@@ -12,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from keraslike.data.images import array_of, is_array
-from keraslike.data.media import Whole, bare, held
+from keraslike.data.media import Whole, bare, content_of, held
 from keraslike.data.reading import is_kind
 from keraslike.data.rows import Rows
 from keraslike.data.values import kind_of
+from keraslike.data.wav import is_sound_file, read_wav
 from keraslike.errors import DataError
 
 Wave = npt.NDArray[np.float32]
@@ -43,17 +41,12 @@ def is_sound(value: Any) -> bool:
         return value.ndim in (1, 2)
     if isinstance(value, Mapping):
         return "array" in value or set(value) == {"bytes", "path"}
-    return is_sound_file(value) or hasattr(value, "get_all_samples") or _is_list_of_samples(value)
-
-
-def is_sound_file(value: Any) -> bool:
-    """Tell the path of a WAV file by its ending.
-
-    Example:
-        >>> is_sound_file("dog.wav"), is_sound_file("dog.csv")
-        (True, False)
-    """
-    return isinstance(value, (str, os.PathLike)) and os.fspath(value).lower().endswith((".wav", ".wave"))
+    return (
+        isinstance(value, bytes)
+        or is_sound_file(value)
+        or hasattr(value, "get_all_samples")
+        or _is_list_of_samples(value)
+    )
 
 
 def is_one_sound(x: Any) -> bool:
@@ -70,6 +63,21 @@ def is_one_sound(x: Any) -> bool:
 
 def _is_list_of_sounds(value: Any) -> bool:
     return isinstance(value, (list, tuple)) and len(value) > 0 and is_sound(value[0])
+
+
+def refuse_channels(x: Any) -> None:
+    """Refuse an array `(samples, channels)`, which would be many sounds of a few samples.
+
+    Raises:
+        DataError: it is one.
+    """
+    if is_array(x) and x.ndim == 2 and x.shape[1] <= MOST_CHANNELS:
+        raise DataError(
+            f"x is an array of the shape {tuple(x.shape)}: {x.shape[0]:,} sounds of {x.shape[1]} samples each, or one "
+            "sound with channels.",
+            "(rows, samples), or a list of sounds.",
+            'write [x], or {"array": x, "sampling_rate": ...}, if it is one sound.',
+        )
 
 
 def read_sound(value: Any, place: str = "the sound") -> tuple[Wave, int | None]:
@@ -155,14 +163,13 @@ def _opened(value: Any, place: str) -> tuple[npt.NDArray[Any], int | None]:
         if not is_array(array) and is_sound(array) and not _is_list_of_samples(array):
             return _opened(array, place)  # a file, or a dict, knows its rate better than the column beside it
         return _as_array(array), _rate(value.get("sampling_rate"), place)
-    if isinstance(value, Mapping) and "path" in value:
-        value = io.BytesIO(value["bytes"]) if value.get("bytes") else value["path"]
-    if isinstance(value, io.BytesIO) or is_sound_file(value):
-        return _read_wav(value, place)
+    content = content_of(value)
+    if isinstance(content, bytes) or is_sound_file(content):
+        return read_wav(value, place)
     if not is_array(value) and not _is_list_of_samples(value):
         raise DataError(
             f"{place} is {value!r:.60}, {kind_of(value)}.",
-            'an array of samples, {"array": ..., "sampling_rate": ...}, or the path of a .wav file.',
+            'an array of samples, {"array": ..., "sampling_rate": ...}, or the path or the bytes of a .wav file.',
             "decode other files yourself, with soundfile or torchcodec for example, and give the arrays.",
         )
     return _as_array(value), None
@@ -174,28 +181,6 @@ def _rate(rate: Any, place: str) -> int | None:
     if isinstance(rate, bool) or not isinstance(rate, Real) or not float(rate).is_integer() or rate < 1:
         raise DataError(f"{place} has the sampling_rate {rate!r}.", "whole samples per second, such as 16000.")
     return int(float(rate))
-
-
-def _read_wav(source: Any, place: str) -> tuple[npt.NDArray[Any], int]:
-    from scipy.io import wavfile
-
-    if not isinstance(source, io.BytesIO) and not os.path.isfile(source):
-        raise DataError(
-            f"{place} is {os.fspath(source)!r}, and there is no such file.",
-            f"the path of a .wav file, seen from {os.getcwd()!r}.",
-            "check the folder and the name, or give whole paths.",
-        )
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", wavfile.WavFileWarning)  # chunks of tags that it passes over
-            rate, array = wavfile.read(source)
-    except (ValueError, EOFError) as error:
-        raise DataError(
-            f"{place} cannot be read: {error}".rstrip(".") + ".",
-            "a WAV file.",
-            "decode other files yourself, with soundfile or torchcodec for example, and give the arrays.",
-        ) from None
-    return array, int(rate)
 
 
 def _averaged(array: npt.NDArray[Any], place: str) -> npt.NDArray[Any]:

@@ -8,7 +8,7 @@ from keraslike.data import arrow, files, lists, tables
 from keraslike.data.columns import NUMBERING, ColumnError
 from keraslike.data.reading import is_kind, read
 from keraslike.data.rows import Prepare, Rows
-from keraslike.data.values import kind_of, plain_list
+from keraslike.data.values import is_missing, kind_of, plain, plain_list
 from keraslike.errors import DataError
 
 READERS = (lists, tables, arrow, files)  # importing them has registered what they read
@@ -137,6 +137,20 @@ def is_unnamed(x: Any) -> bool:
     if not isinstance(x, (list, tuple)):
         return False
     return not isinstance(next((row for row in x if row is not None), None), Mapping)
+
+
+def are_strings(x: Any) -> bool:
+    """Say whether x is one list of strings (or tuple, array, Series), some of which may be missing.
+
+    Example:
+        >>> are_strings(["Ann", "ran"]), are_strings(["Ann", None]), are_strings([["Ann"]]), are_strings("Ann")
+        (True, True, False, False)
+    """
+    if is_kind(x, "numpy", "ndarray") or is_kind(x, "pandas", "Series") or is_kind(x, "polars", "Series"):
+        x = plain(x)
+    if not isinstance(x, (list, tuple)) or not all(isinstance(part, str) or is_missing(plain(part)) for part in x):
+        return False
+    return any(isinstance(part, str) for part in x)
 
 
 def _find(rows: Rows, fields: Sequence[Field], text: str | Sequence[str] | None, target: str | None) -> dict[str, str]:

@@ -1,25 +1,24 @@
 """Images: whatever the user gave as an image becomes RGB, 8 bits a channel."""
 
-import io
-import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from keraslike.data.pictures import (
+    ENDINGS,
+    Pixels,
+    check_header,
+    check_mode,
+    encoded,
+    is_image_file,
+    is_picture,
+    rgb_of_picture,
+)
 from keraslike.data.reading import is_kind
 from keraslike.data.values import kind_of
-from keraslike.errors import DataError, MissingDependencyError
-
-Pixels = npt.NDArray[np.uint8]
-
-ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
-"""Endings of files that are images; a str with another ending is no image."""
-
-DEEP_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
-"""Modes of Pillow with more than 8 bits a channel, which it would clip to 255."""
-
+from keraslike.errors import DataError
 
 ROUNDING = 1e-6
 """How far beyond 0 and 1 the floats of an image may be: what arithmetic leaves, lost in the steps of 8 bits."""
@@ -64,26 +63,6 @@ def array_of(tensor: Any) -> npt.NDArray[Any]:
     return np.asarray((tensor if str(tensor.dtype) != "torch.bfloat16" else tensor.float()).numpy())
 
 
-def is_picture(value: Any) -> bool:
-    """Tell pictures of Pillow, without importing it.
-
-    Example:
-        >>> is_picture("cat.png")
-        False
-    """
-    return is_kind(value, "PIL", "Image")
-
-
-def is_image_file(value: Any) -> bool:
-    """Tell the path of an image by its ending.
-
-    Example:
-        >>> is_image_file("pets/cat.JPG"), is_image_file("pets.csv")
-        (True, False)
-    """
-    return isinstance(value, (str, os.PathLike)) and os.fspath(value).lower().endswith(ENDINGS)
-
-
 def is_one_image(x: Any) -> bool:
     """Tell a single image, given to `predict`, from a container of images.
 
@@ -115,10 +94,8 @@ def as_rgb(value: Any, place: str = "the image") -> Pixels:
         >>> as_rgb(np.array([[0.0, 1.0]])).tolist()
         [[[0, 0, 0], [255, 255, 255]]]
     """
-    if isinstance(value, Mapping):
-        value = value.get("bytes") or value.get("path")
-    if isinstance(value, bytes) or is_image_file(value) or is_picture(value):
-        return _rgb_of_picture(value, place)
+    if encoded(value) is not None or is_picture(value):
+        return rgb_of_picture(value, place)
     check_image(value, place)
     pixels = _as_array(value)
     if pixels.ndim == 2:
@@ -133,7 +110,7 @@ def as_rgb(value: Any, place: str = "the image") -> Pixels:
 
 
 def check_image(value: Any, place: str = "the image", largest: float | None = None) -> None:
-    """Refuse what is no image, as far as it can be told without opening a file.
+    """Refuse what is no image, as far as numbers, and the headers of files, can tell it.
 
     Args:
         value: as in `as_rgb`.
@@ -142,24 +119,23 @@ def check_image(value: Any, place: str = "the image", largest: float | None = No
 
     Raises:
         DataError: it is no image, or its numbers are not in the range.
+        MissingDependencyError: a file is to be read, and Pillow is not installed.
 
     Example:
         >>> check_image(np.zeros((8, 8)))
     """
-    if isinstance(value, (Mapping, bytes)):
-        return
-    if is_picture(value):
-        _check_mode(value, place)
-    elif is_image_file(value):
-        _check_file(os.fspath(value), place)
+    if encoded(value) is not None:
+        check_header(value, place)
+    elif is_picture(value):
+        check_mode(value, place)
     elif is_array(value) or _is_nested(value):
         _check_array(_as_array(value), place, largest)
     else:
         raise DataError(
             f"{place} is {value!r:.60}, {kind_of(value)}.",
-            "an array (height, width) or (height, width, 3), a picture of Pillow, or the path of an image "
+            "an array (height, width) or (height, width, 3), a picture of Pillow, or the path or the bytes of an image "
             f"({', '.join(ENDINGS[:4])}, ...).",
-            "look at that row and its neighbours.",
+            "look at that row; open files of other kinds yourself, and give the pictures.",
         )
 
 
@@ -185,58 +161,6 @@ def are_nearly_black(values: Iterable[Any]) -> bool:
     arrays = [_as_array(value) for value in values if is_array(value) or _is_nested(value)]
     are_bytes = len(arrays) > 0 and all(array.dtype == np.uint8 and array.size for array in arrays)
     return are_bytes and bool(max(array.max() for array in arrays) == 1)
-
-
-def pillow(needed_for: str) -> Any:
-    """Give the module `PIL.Image`.
-
-    Args:
-        needed_for: what needs it, for the message.
-
-    Raises:
-        MissingDependencyError: Pillow is not installed.
-    """
-    try:
-        import PIL.Image
-        import PIL.ImageOps
-    except ImportError:
-        raise MissingDependencyError(
-            f"{needed_for} needs Pillow, which is not installed.", do='pip install "keraslike[image]"'
-        ) from None
-    return PIL
-
-
-def _rgb_of_picture(value: Any, place: str) -> Pixels:
-    library = pillow("reading an image")
-    if not is_picture(value):
-        check_image(value, place)
-        try:
-            value = library.Image.open(io.BytesIO(value) if isinstance(value, bytes) else value)
-            value.load()
-        except (OSError, SyntaxError, library.Image.DecompressionBombError) as error:
-            raise DataError(
-                f"{place} cannot be read: {error}.", "an image that Pillow reads.", "open that file in a viewer."
-            ) from None
-    _check_mode(value, place)
-    return np.asarray(library.ImageOps.exif_transpose(value).convert("RGB"))  # as transformers' load_image does
-
-
-def _check_mode(picture: Any, place: str) -> None:
-    if picture.mode in DEEP_MODES:
-        raise DataError(
-            f"{place} is a picture of mode {picture.mode!r}, with more than 8 bits a channel.",
-            "8 bits a channel, such as the modes 'L' and 'RGB'.",
-            "scale its numbers to 0..1 yourself: np.asarray(picture) / 65535.",
-        )
-
-
-def _check_file(path: str, place: str) -> None:
-    if not os.path.isfile(path):
-        raise DataError(
-            f"{place} is {path!r}, and there is no such file.",
-            f"the path of an image, seen from {os.getcwd()!r}.",
-            "check the folder and the name, or give whole paths.",
-        )
 
 
 def _check_array(array: npt.NDArray[Any], place: str, largest: float | None) -> None:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from numbers import Number
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from keraslike.data.fields import Field, read_fields
 from keraslike.data.files import FILE_READERS
 from keraslike.data.reading import is_kind
 from keraslike.data.rows import LazyColumn, Prepare, Rows
+from keraslike.data.sets import TEXT_FILES
 from keraslike.data.splits import is_splits, split_of
 from keraslike.data.values import kind_of
 from keraslike.errors import DataError
@@ -22,13 +23,21 @@ IsValue = Callable[[Any], bool]
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Whole:
-    """An image or sound that readers hand on as it is, instead of making lists of its numbers.
+    """An image or sound that readers hand on as it is, instead of making lists of its numbers; equal if it is the same.
 
     Args:
         value: what the user gave.
+        number: its row in the user's data, for messages; None: not told.
     """
 
     value: Any
+    number: int | None = None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Whole) and self.value is other.value
+
+    def __hash__(self) -> int:
+        return id(self.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +46,13 @@ class Stored:
 
     Args:
         column: the column.
-        index: the number of its row.
+        index: the number of its row in that column.
+        number: as in `Whole`.
     """
 
     column: LazyColumn
     index: int
+    number: int | None = field(default=None, compare=False)
 
     @property
     def value(self) -> Any:
@@ -59,6 +70,27 @@ def bare(value: Any) -> Any:
     return value.value if isinstance(value, (Whole, Stored)) else value
 
 
+def content_of(value: Any) -> Any:
+    """Give the bytes or the path in a dict as a column of `datasets` holds files; anything else as it is.
+
+    Example:
+        >>> content_of({"bytes": None, "path": "cat.png"}), content_of("cat.png")
+        ('cat.png', 'cat.png')
+    """
+    return (value.get("bytes") or value.get("path")) if isinstance(value, Mapping) else value
+
+
+def name_of_file(value: Any) -> str:
+    """Give the name of an encoded image or sound for messages, between commas; nothing for one without a name.
+
+    Example:
+        >>> name_of_file("cat.png"), name_of_file({"bytes": b"...", "path": "cat.png"}), name_of_file(b"...")
+        (", 'cat.png',", ", 'cat.png',", '')
+    """
+    path = value.get("path") if isinstance(value, Mapping) else value
+    return f", {os.fspath(path)!r}," if isinstance(path, (str, os.PathLike)) else ""
+
+
 def held(column: Sequence[Any]) -> Iterator[Whole | Stored]:
     """Give the values of a column one by one, without reading those that lie on disk.
 
@@ -69,6 +101,18 @@ def held(column: Sequence[Any]) -> Iterator[Whole | Stored]:
     if isinstance(column, LazyColumn):
         return (Stored(column, index) for index in range(len(column)))
     return (value if isinstance(value, Whole) else Whole(value) for value in column)
+
+
+def is_other_file(x: Any) -> bool:
+    """Tell by its ending the path of a file that nothing here reads: alone it is answered as in a list.
+
+    Example:
+        >>> is_other_file("dog.mp3"), is_other_file("dogs.csv"), is_other_file("dogs")
+        (True, False, False)
+    """
+    if not isinstance(x, (str, os.PathLike)) or Path(x).is_dir():
+        return False
+    return Path(x).suffix.lower() not in {"", *TEXT_FILES}
 
 
 def read_media(
@@ -107,7 +151,7 @@ def read_media(
         >>> rows[1]["image"].value.shape, rows[1]["target"]
         ((8, 8), 1)
     """
-    _refuse_no_rows(x, fields[0])
+    _refuse_no_rows(x, fields[0], is_value)
     if is_splits(x):
         x = split_of(x, "train")
     if y is None and labelled and isinstance(x, tuple) and len(x) == 2 and not is_value(x):
@@ -125,14 +169,21 @@ def read_media(
     return read_fields(x, y, fields=fields, text=text, target=target, prepare=own, labelled=labelled)
 
 
-def _refuse_no_rows(x: Any, field: Field) -> None:
-    """Refuse a number, None, and a path that is neither one of a table nor of what the task reads."""
+def _refuse_no_rows(x: Any, field: Field, is_value: IsValue) -> None:
+    """Refuse a single image or sound in a file, a number, None, and a path that is not one of a table or a folder."""
     is_path = isinstance(x, (str, os.PathLike))
-    if is_path and (Path(x).exists() or Path(x).suffix.lower() in FILE_READERS):
+    if is_path and (Path(x).is_dir() or Path(x).suffix.lower() in FILE_READERS):
         return
+    given = repr(os.fspath(x)) if is_path else f"{x!r:.80}"
+    if isinstance(x, bytes) or (is_path and is_value(x)):
+        raise DataError(
+            f"x is {given}, {field.kind} by itself.",
+            "many: a list of them, for example.",
+            "put it into a list: [x], and its label too: [y].",
+        )
     if is_path or x is None or isinstance(x, Number):
         raise DataError(
-            f"x is {x!r:.80}, which holds no {field.name}{' and is no file' if is_path else ''}.",
+            f"x is {given}, which holds no {field.name}{' and is no file' * (is_path and not Path(x).exists())}.",
             f"{field.kind}, or many: a list or array of them, a dict of columns, a table, a dataset, or the path of a "
             f"file ending in {', '.join(FILE_READERS)} that names them.",
             "read or decode files of other kinds yourself, and give the arrays.",

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from keraslike.data.dataset import Rows  # importing it has registered what can be read
-from keraslike.data.fields import is_unnamed
+from keraslike.data.fields import are_strings, is_unnamed
 from keraslike.data.files import PLAIN_ENDINGS
 from keraslike.data.reading import read
 from keraslike.data.rows import Prepare
 from keraslike.data.sets import sets_of_lists
+from keraslike.data.splits import is_splits
 from keraslike.data.values import is_missing, kind_of, plain
 from keraslike.errors import ArgumentError, DataError
 
@@ -164,9 +165,24 @@ def read_sentences(
         raise DataError("x is empty: it holds no rows.", "at least one row.", "check how x was made.")
     rows = rows if prepare is None else rows.prepared(prepare)
     values = _values(rows, text)
-    if all(isinstance(value, str) for value in values):
+    if isinstance(values[0], str):
         return _cut(values, window, seed)
     return Rows({SENTENCES: [_checked(value, number) for number, value in enumerate(values)]}, named=False)
+
+
+def is_one_text(x: Any) -> bool:
+    """Tell one text from a container of texts: a list of sentences, a dict of a row's values, or a string.
+
+    Example:
+        >>> is_one_text(["He woke.", "He ate."]), is_one_text({"sentence1": "He woke.", "sentence2": "He ate."})
+        (True, True)
+        >>> is_one_text([["He woke.", "He ate."]]), is_one_text({"sentence1": ["He woke."], "sentence2": ["He ate."]})
+        (False, False)
+    """
+    if isinstance(x, Mapping):
+        listed = (value for name, value in x.items() if str(name).lower() == SENTENCES)
+        return not is_splits(x) and (any(isinstance(v, str) for v in x.values()) or any(map(are_strings, listed)))
+    return isinstance(x, str) or are_strings(x)
 
 
 def sets_of_texts(x: Any) -> Mapping[str, Any]:
@@ -248,15 +264,23 @@ def _checked(value: Any, number: int) -> list[str]:
             "a sentence, a str that is not empty; only cells behind the last sentence may be empty.",
             f"look at row {number}.",
         )
-    raise DataError(
+    raise _neither(value, number)
+
+
+def _neither(value: Any, number: int) -> DataError:
+    """Say that a row is not what the rows before it are."""
+    return DataError(
         f"row {number} (counted from 0) is {value!r:.80}, {kind_of(value)}.",
         "a list of sentences in every row, such as ['He woke.', 'He ate.'], or a plain text in every row.",
         f"look at row {number}.",
     )
 
 
-def _cut(texts: Sequence[str], window: int, seed: int) -> Rows:
-    """Make examples of plain texts."""
+def _cut(texts: Sequence[Any], window: int, seed: int) -> Rows:
+    """Make examples of plain texts; an error that names the row where one is none."""
+    wrong = next((number for number, text in enumerate(texts) if not isinstance(text, str)), None)
+    if wrong is not None:
+        raise _neither(texts[wrong], wrong)
     examples, numbers = [], []
     for number, text in enumerate(texts):
         sentences = cut_sentences(text)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from keraslike.data.reading import is_kind
 from keraslike.data.rows import Rows
 from keraslike.data.splits import is_plain_dict, is_splits
 from keraslike.data.values import kind_of
-from keraslike.errors import ArgumentError
+from keraslike.errors import ArgumentError, KeraslikeError
 
 SET, EITHER, COLUMN = "a set", "a set or a column", "a column"
 
@@ -66,18 +67,54 @@ def as_sets(x: Any, columns: Collection[str] = (), *, has_y: bool = False) -> di
 
 
 def sets_of_lists(x: Any) -> dict[str, Any]:
-    """Give a dict of several sets that are lists of texts, or files; none where one name is that of a text column.
+    """Give a dict of several sets that are lists of texts; none where one name is that of a text column.
 
-    One list alone may be a column under any name, so it is none of several sets.
+    One list alone may be a column under any name, so it is none of several sets. Beside a set without doubt, as in
+    `as_sets`, all are sets, whatever their names.
 
     Example:
         >>> list(sets_of_lists({"old": ["a rose"], "new": ["a bird", "a tree"]})), sets_of_lists({"text": ["a rose"]})
         (['old', 'new'], {})
     """
-    if not isinstance(x, Mapping) or len(x) < 2 or any(str(name).lower() in TEXTS for name in x):
+    if not isinstance(x, Mapping) or _is_source_of_splits(x):
         return {}
-    are_sets = all(_is_read_alone(value) or _is_list_of_texts(value) for value in x.values())
-    return dict(x) if are_sets and not _is_source_of_splits(x) else {}
+    if any(_kind(value) == SET for value in x.values()):
+        return dict(x)
+    is_named = any(str(name).lower() in TEXTS for name in x)
+    return dict(x) if len(x) > 1 and not is_named and all(map(_is_list_of_texts, x.values())) else {}
+
+
+@contextmanager
+def one_set(x: Any, given_as: str, columns: Collection[str] = ()) -> Iterator[None]:
+    """Refuse a dict of several sets where one is expected: at once, or instead of an error where it may be columns.
+
+    Args:
+        x: what was given, read inside.
+        given_as: the argument that it is.
+        columns: as in `as_sets`.
+
+    Raises:
+        ArgumentError: it is such a dict.
+    """
+    values = x.values() if isinstance(x, Mapping) and not is_splits(x) else ()
+    kinds = {_kind(value) for value in values}
+    has_table = any(_kind(value) == SET and not isinstance(value, (str, os.PathLike, Mapping)) for value in values)
+    if has_table or (SET in kinds and COLUMN not in kinds):
+        raise _several(x, given_as)
+    try:
+        yield
+    except KeraslikeError as error:
+        if kinds == {EITHER} and not _are_columns(x, columns):
+            raise _several(x, given_as) from error
+        raise
+
+
+def _several(x: Mapping[str, Any], given_as: str) -> ArgumentError:
+    return ArgumentError(
+        f"{given_as} is a dict of data sets: {', '.join(map(repr, x))}.",
+        "one data set; several are taken by evaluate alone.",
+        f"give one of them, data[{next(iter(x))!r}], and measure all after training: evaluate(data).",
+    )
 
 
 def parts_of(value: Any) -> tuple[Any, Any, Any]:

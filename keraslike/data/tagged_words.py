@@ -1,14 +1,15 @@
 """Reads lists of words with a label for each word: from lists, tables, data sets, and CoNLL files."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import repeat
 from typing import Any
 
 from keraslike.data.conll import is_conll, read_conll
-from keraslike.data.fields import Field, drawn, is_unnamed, read_fields
+from keraslike.data.fields import Field, are_strings, drawn, is_unnamed, read_fields
 from keraslike.data.loader import IGNORED_LABEL
 from keraslike.data.rows import Prepare, Rows
+from keraslike.data.splits import is_splits
 from keraslike.data.values import is_missing, kind_of, plain
 from keraslike.errors import DataError, LabelError
 
@@ -44,7 +45,8 @@ def read_tagged_words(
         labelled: False for predicting: no labels are looked for, and one string alone is split into words.
 
     Raises:
-        DataError: a row has no words, a word is no str, or there is not one label per word; the row is named.
+        DataError: a row has no words, a word is no str, or there is not one label per word; the row is named. Or x is
+            a dict that is one row, not a table.
 
     Example:
         >>> read_tagged_words([(["Ann", "ran"], ["PER", "O"])])[0]
@@ -61,7 +63,73 @@ def read_tagged_words(
         is_text = not labelled and len(x) == 1 and isinstance(x[0], str)
         rows = read_fields([x[0].split()] if is_text else x, y, **known)
         return _checked(rows, has_strings=False)
+    _refuse_one_row(x, y, text, target)
     return _checked(read_fields(x, y, text=text, target=target, **known), has_strings=True)
+
+
+def is_one_row(x: Any) -> bool:
+    """Tell a single row from a container of rows: a list of words, a string of them, or a dict of one row's values.
+
+    Raises:
+        DataError: a list of strings that all have spaces, which may be meant as texts.
+
+    Example:
+        >>> is_one_row(["Ann", "ran"]), is_one_row({"tokens": ["Ann", "ran"], "ner_tags": [1, 0]})
+        (True, True)
+        >>> is_one_row([["Ann", "ran"]]), is_one_row({"tokens": [["Ann", "ran"]], "ner_tags": [[1, 0]]})
+        (False, False)
+    """
+    if isinstance(x, Mapping):
+        return not is_splits(x) and (any(isinstance(value, str) for value in x.values()) or _has_one_row(x))
+    if isinstance(x, str) or not are_strings(x):
+        return isinstance(x, str)
+    if not isinstance(x, (list, tuple)) and hasattr(x, "to_list"):  # a Series, which may be a column of texts
+        return not any(map(_is_several, x))
+    if all(map(_is_several, x)):
+        raise DataError(
+            f"x is a list of strings with spaces, such as {x[0]!r:.80}, and a list of strings is one row of words.",
+            "a list of words, or a list of such lists.",
+            "split texts into words: [text.split() for text in x].",
+        )
+    return True
+
+
+def _has_one_row(x: Mapping[str, Any], y: Any = None, text: Any = None, target: Any = None) -> bool:
+    """Tell a dict of one row, whose words are a list of strings, from a table, where a string may be a row's words.
+
+    The labels tell: they are numbers, or words themselves, in one row. Where there are none the words do.
+    """
+    words, labels = _value(x, WORDS, text), _value(x, LABELS, target) if y is None else y
+    if not are_strings(words):
+        return False
+    if not isinstance(labels, Iterable):
+        return not any(map(_is_several, words))
+    return not all(map(_is_several, words)) and not any(map(_is_several, labels))
+
+
+def _value(x: Mapping[str, Any], field: Field, chosen: Any) -> Any:
+    """Give what a dict holds for a field, None where it has none."""
+    if chosen is not None:
+        return x.get(chosen[0] if isinstance(chosen, (list, tuple)) else chosen)
+    own = {str(name).lower(): value for name, value in x.items()}
+    return next((own[name] for name in (field.name, *field.known) if name in own), None)
+
+
+def _is_several(value: Any) -> bool:
+    """Say whether a value is several words or labels: a list, or a string with spaces or a printed list in it."""
+    if isinstance(value, str):
+        return len(value.split()) > 1 or PRINTED.fullmatch(value) is not None
+    return isinstance(plain(value), (list, dict))
+
+
+def _refuse_one_row(x: Any, y: Any, text: Any, target: Any) -> None:
+    """Refuse a dict of one row: as a table it would be many rows of a word each."""
+    if isinstance(x, Mapping) and _has_one_row(x, y, text, target):
+        raise DataError(
+            f"x is a dict that holds one row: its words are {plain(_value(x, WORDS, text))!r:.80}.",
+            "a dict of columns, each a list with one value per row: a list of words, or of labels.",
+            "put a single row into a list: [x].",
+        )
 
 
 def has_label(label: Any) -> bool:

@@ -27,6 +27,8 @@ def plain(value: Any) -> Any:
         return [plain(item) for item in value]
     if isinstance(value, (set, frozenset)):
         return sorted((plain(item) for item in value), key=str)
+    if hasattr(value, "to_list"):
+        return plain(value.to_list())
     return None if type(value).__name__ in _MISSING_TYPES else value
 
 

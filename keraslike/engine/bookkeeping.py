@@ -18,6 +18,7 @@ from keraslike.engine.scalars import ScalarSums
 from keraslike.errors import ArgumentError
 from keraslike.metrics.base import Metric
 from keraslike.metrics.function import FunctionMetric
+from keraslike.metrics.reserved import RESERVED, check_names, is_taken
 
 _NO_VALUES = np.empty(0)
 
@@ -67,7 +68,12 @@ class Bookkeeping(poutyne.Model):
         return any(isinstance(metric, FunctionMetric) for metric in self.epoch_metrics)
 
     def open_books(self) -> None:
-        """Start without any sums, once the metrics are known."""
+        """Start without any sums, once the metrics are known.
+
+        Raises:
+            ArgumentError: a metric has a name under which the history keeps something else.
+        """
+        check_names(self.metrics_names)
         self.scalars, self._scalars_of_metrics = ScalarSums(), {}
         self.keeps_outputs = bool(self.batch_metrics or self.epoch_metrics)
         self._are_metrics_ours = not self.batch_metrics and all(isinstance(m, Metric) for m in self.epoch_metrics)
@@ -116,22 +122,38 @@ class Bookkeeping(poutyne.Model):
         names = ["loss", *self.batch_metrics_names, *self.epoch_metrics_names]
         return {name: float(value) for name, value in zip(names, values, strict=True)} | self.take_scalars()
 
+    @property
+    def _taken(self) -> set[str]:
+        return {"", *RESERVED, *self.metrics_names}
+
     def _refuse_taken(self, names: Iterable[str], beside: Iterable[str] = ()) -> None:
         """Refuse further named scalars that would hide another value."""
-        taken = {"", "epoch", "time", "loss", "batch", "size", *beside}
-        taken.update(self.batch_metrics_names, self.epoch_metrics_names)
+        taken = self._taken.union(beside)
         for name in names:
-            if name in taken:
+            if is_taken(name, taken):
                 raise ArgumentError(
                     f"a loss or metric gives a further scalar named {name!r}, and that name is taken.",
                     f"a name other than {', '.join(sorted(taken - {''}))}.",
                     f"call it {name + '_2'!r}, for example." if name else None,
                 )
 
-    def add_scalars(self, values: dict[str, float]) -> None:
-        """Keep further named values until `take_scalars`."""
-        self._refuse_taken(values, self._scalars_of_metrics)
-        self._scalars_of_metrics |= values
+    def add_scalars(self, values: dict[str, float], owner: str | None = None) -> None:
+        """Keep further named values until `take_scalars`.
+
+        Args:
+            values: the values.
+            owner: the metric that names them, if it cannot know which names are taken: its own then goes before these.
+
+        Raises:
+            ArgumentError: a name is taken, and there is no owner.
+        """
+        for name, value in values.items():
+            beside = {*self._scalars_of_metrics, *self.scalars.names}
+            shown = name
+            while owner and is_taken(shown, self._taken | beside):
+                shown = f"{owner}_{shown}"
+            self._refuse_taken([shown], beside)
+            self._scalars_of_metrics[shown] = value
 
     def row_keeper(self) -> Any:
         """Give what keeps the rows of one validation or evaluation; None where no metric asks for them."""
@@ -180,10 +202,10 @@ class Bookkeeping(poutyne.Model):
     def _get_epoch_metrics(self) -> Any:
         """Compute the epoch metrics, and keep their further named scalars before they are reset."""
         values = [metric.compute() for metric in self.epoch_metrics]
-        for metric in self.epoch_metrics:
+        for name, metric in zip(self.unflatten_epoch_metrics_names, self.epoch_metrics, strict=True):
             scalars = getattr(metric, "scalars", None)
             found = scalars() if callable(scalars) else {}
-            self.add_scalars(found)
+            self.add_scalars(found, str(name) if getattr(metric, "is_of_trainer", False) else None)
             metric.reset()
         return self._compute_metric_array(values, self.original_epoch_metrics_names)
 

@@ -212,8 +212,8 @@ class Engine(Bookkeeping):
                     predictions.append(poutyne.torch_to_numpy(learned.outputs) if convert_to_numpy else learned.outputs)
                 if truths is not None:
                     truths.append(poutyne.torch_to_numpy(learned.targets) if convert_to_numpy else learned.targets)
-        if keeper is not None:
-            self.add_scalars(keeper.values())
+        for owner, values in [] if keeper is None else keeper.values():
+            self.add_scalars(values, owner)
         return predictions, truths
 
     def _compute_loss_and_metrics(

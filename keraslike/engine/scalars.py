@@ -1,6 +1,6 @@
 """Further named scalars of a loss, each kept as a (sum, count) over the epoch."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 
@@ -17,6 +17,11 @@ class ScalarSums:
 
     def __init__(self) -> None:
         self._sums: dict[str, tuple[Any, Any]] = {}
+
+    @property
+    def names(self) -> Collection[str]:
+        """The names that have been added."""
+        return self._sums.keys()
 
     def add(self, scalars: Mapping[str, tuple[Any, Any]]) -> None:
         """Add the sums and counts of a batch."""

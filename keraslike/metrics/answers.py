@@ -4,16 +4,40 @@ import re
 import string
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from keraslike.data.answers import read_answers
+from keraslike.data.values import kind_of
+from keraslike.errors import DataError
 from keraslike.metrics.rows import row_metric
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
-@row_metric("exact_match")
+def _check(name: str, references: Sequence[Any], answers: Sequence[Any] | None) -> None:
+    """Refuse references that are no answers in words, and tasks that give a list of labels for each row."""
+    for number, truth in enumerate(references):
+        is_list = answers is not None and isinstance(answers[number], (list, tuple))
+        if is_list or not _is_answer(truth):
+            raise DataError(
+                f"the metric {name!r} was given {truth!r:.60}, {kind_of(truth)}, for row {number} (counted from 0).",
+                "one answer in words for each row: a text, or texts as SQuAD gives them.",
+                'take it for answers, such as those of "question-answering"; labels are measured by '
+                "metrics=['accuracy'].",
+            )
+
+
+def _is_answer(truth: Any) -> bool:
+    try:
+        read_answers(truth)
+    except DataError:
+        return False
+    return True
+
+
+@row_metric("exact_match", partial(_check, "exact_match"))
 def exact_match(predictions: Sequence[Any], references: Sequence[Any]) -> float:
     """Give the share of rows whose answer is one of the true ones, but for case, punctuation, articles and spaces.
 
@@ -36,7 +60,7 @@ def exact_match(predictions: Sequence[Any], references: Sequence[Any]) -> float:
     return _mean(_same, predictions, references)
 
 
-@row_metric("answer_f1")
+@row_metric("answer_f1", partial(_check, "answer_f1"))
 def answer_f1(predictions: Sequence[Any], references: Sequence[Any]) -> float:
     """Give the mean over rows of the F1 of the answer's words, against the true answer that it is most like.
 

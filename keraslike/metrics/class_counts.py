@@ -17,11 +17,12 @@ class Counts(NamedTuple):
     """How often each class was rightly predicted, predicted, and there: int64, shape `(3, classes)`.
 
     `are_columns` for several labels: every class takes part in an average over classes. Else only those that were
-    seen do, as in scikit-learn.
+    seen do, as in scikit-learn. Counts of 0 may be those of rows without a label, or of no row: `has_rows` tells.
     """
 
     counts: Tensor
     are_columns: bool
+    has_rows: bool = True
 
 
 class ClassCounts(Metric[Counts]):
@@ -40,7 +41,8 @@ class ClassCounts(Metric[Counts]):
         predicted = classes(reading.logits, reading.problem_type)
         if predicted.dim() == 2:
             columns = (predicted * reading.targets, predicted, reading.targets)
-            return Counts(torch.stack([column.sum(0) for column in columns]), are_columns=True)
+            counts = torch.stack([column.sum(0) for column in columns])
+            return Counts(counts, are_columns=True, has_rows=len(predicted) > 0)
         number = reading.logits.shape[1] if reading.problem_type == SINGLE_LABEL else 2
         return Counts(_counts_of_indices(predicted, reading.targets, is_counted(reading), number), are_columns=False)
 
@@ -53,17 +55,17 @@ class ClassCounts(Metric[Counts]):
         """Add the counts."""
         last = parts[-1].counts
         counts = sum((part.counts.to(last.device) for part in parts[:-1]), last)
-        return [Counts(counts, parts[-1].are_columns)]
+        return [Counts(counts, parts[-1].are_columns, any(part.has_rows for part in parts))]
 
     def value(self, parts: list[Counts]) -> float:
         """Give the score; NaN where nothing was counted."""
-        ((tensor, are_columns),) = self.join(parts)
+        ((tensor, are_columns, has_rows),) = self.join(parts)
         counts = tensor.cpu().numpy().astype(np.float64)
         seen = counts[1:].sum(0) > 0
+        if not (has_rows if are_columns else seen.any()):
+            return float("nan")
         if are_columns:
             return self.score(*counts)
-        if not seen.any():
-            return float("nan")
         return self.score(*counts[:, [1] if self.is_of_second_class and len(seen) == 2 else seen])
 
 

@@ -1,14 +1,19 @@
 """Precision, recall and F1 of entities: whole runs of words under one label, as seqeval counts them."""
 
 import re
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeGuard
 
-from keraslike.errors import ArgumentError
+from keraslike.data.values import kind_of
+from keraslike.errors import ArgumentError, DataError
 from keraslike.metrics.rows import row_metric
 
 TAG = re.compile(r"[BIESLU](-.+)?", re.DOTALL)
 """A word of an entity: where it stands there, and mostly the entity's type."""
+
+TAGS = "tags such as 'B-PER', 'I-PER' and 'O' (IOB1, IOB2, IOBES or BILOU)."
+"""What is wanted, for messages."""
 
 AS_SEQEVAL = {"L": "E", "U": "S"}
 """BILOU's words for the last and the only word of an entity are IOBES' E and S."""
@@ -22,14 +27,28 @@ def are_entity_tags(labels: Iterable[Any]) -> bool:
         (True, False, False)
     """
     names = list(labels)
-    if not all(isinstance(name, str) and (name == "O" or TAG.fullmatch(name)) for name in names):
+    if not all(map(_is_tag, names)):
         return False
     marks = [name for name in names if name != "O"]
     has_type = any(len(name) > 1 for name in marks)
     return any(name[0] in "BI" for name in marks) and (has_type or "O" in names)
 
 
-@row_metric("entity_f1")
+def _check(name: str, references: Sequence[Any], _: Sequence[Any] | None) -> None:
+    """Refuse rows that are no lists of tags."""
+    for number, row in enumerate(references):
+        is_list = isinstance(row, Iterable) and not isinstance(row, (str, Mapping))
+        strange = [tag for tag in row if not (tag is None or _is_tag(tag))] if is_list else [row]
+        if strange:
+            raise DataError(
+                f"the metric {name!r} was given {strange[0]!r:.60}, {kind_of(strange[0])}, in row {number} "
+                "(counted from 0).",
+                f"a list for each row, of {TAGS}",
+                "leave it out; other labels are measured by metrics=['accuracy'].",
+            )
+
+
+@row_metric("entity_f1", partial(_check, "entity_f1"))
 def entity_f1(predictions: Sequence[Any], references: Sequence[Any]) -> float:
     """Give the harmonic mean of entity precision and recall, 0 to 1; over all entities of all rows (micro).
 
@@ -54,13 +73,13 @@ def entity_f1(predictions: Sequence[Any], references: Sequence[Any]) -> float:
     return _scores(predictions, references)[2]
 
 
-@row_metric("entity_precision")
+@row_metric("entity_precision", partial(_check, "entity_precision"))
 def entity_precision(predictions: Sequence[Any], references: Sequence[Any]) -> float:
     """Give the share of the predicted entities that are right, 0 to 1, 0 where none is predicted; as `entity_f1`."""
     return _scores(predictions, references)[0]
 
 
-@row_metric("entity_recall")
+@row_metric("entity_recall", partial(_check, "entity_recall"))
 def entity_recall(predictions: Sequence[Any], references: Sequence[Any]) -> float:
     """Give the share of the true entities that are found, 0 to 1, 0 where there are none; as `entity_f1`."""
     return _scores(predictions, references)[1]
@@ -79,11 +98,15 @@ def _scores(predictions: Sequence[Any], references: Sequence[Any]) -> tuple[floa
     return float(precision), float(recall), float(f1)
 
 
+def _is_tag(tag: Any) -> TypeGuard[str]:
+    return isinstance(tag, str) and (tag == "O" or TAG.fullmatch(tag) is not None)
+
+
 def _as_seqeval(tag: Any) -> str:
-    if not isinstance(tag, str) or (tag != "O" and not TAG.fullmatch(tag)):
+    if not _is_tag(tag):
         raise ArgumentError(
             f"entities are to be counted, but {tag!r} is no tag of an entity.",
-            "tags such as 'B-PER', 'I-PER' and 'O' (IOB1, IOB2, IOBES or BILOU).",
+            TAGS,
             "measure other labels by metrics=['accuracy'].",
         )
     return AS_SEQEVAL.get(tag[0], tag[0]) + tag[1:]

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from keraslike.calling import OUTPUT_NAMES, TARGET_NAMES, Call, called_by_name
-from keraslike.metrics.arrays import as_arrays, wants_arrays
+from keraslike.metrics.arrays import WithEvalPrediction, as_arrays, wants_arrays
 from keraslike.metrics.base import Metric, as_tensor
 from keraslike.metrics.padding import in_float64, joined, kept
 from keraslike.metrics.reading import (
@@ -54,6 +54,10 @@ class FunctionMetric(Metric[Part]):
         function: the function, a `partial` of it, or an object that can be called.
         problem_type: as in `Metric`.
 
+    Attributes:
+        is_of_trainer: whether the function was written for Hugging Face's Trainer, so that it cannot know which names
+            are taken here: its own name then goes before these.
+
     Raises:
         ArgumentError: if the function's parameters cannot be filled, or it gives no number.
 
@@ -76,6 +80,7 @@ class FunctionMetric(Metric[Part]):
         self.name = str(name_in_logs(function))
         super().__init__(problem_type)
         self.function = function
+        self.is_of_trainer = isinstance(function, WithEvalPrediction)
         self.takes_inputs = self._call.takes_inputs
         self._names = self._call.names or ("y_pred", "y_true")
         self._is_of_rows = set(self._names) <= _OF_ROWS

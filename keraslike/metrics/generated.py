@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from importlib import import_module
 from string import punctuation
 from typing import Any
@@ -21,7 +22,14 @@ Runs = Counter[str | tuple[str, ...]]
 Counts = tuple[int, int, int]
 
 
-@row_metric("bleu", lambda references: _check("bleu", references))
+def _check(name: str, references: Sequence[Any], answers: Sequence[Any] | None) -> None:
+    """Refuse references and answers that are no texts, and a package that is not there."""
+    if name == "rouge":
+        _rouge_scorers()
+    _texts(name, [""] * len(references) if answers is None else answers, references)
+
+
+@row_metric("bleu", partial(_check, "bleu"))
 def bleu(predictions: Sequence[Any], references: Sequence[Any]) -> float:
     """Give the corpus BLEU as sacreBLEU counts it: runs of one to four words of all rows, and a penalty for brevity.
 
@@ -48,7 +56,7 @@ def bleu(predictions: Sequence[Any], references: Sequence[Any]) -> float:
     return float(sacre_bleu_score(texts, [sorted(right, key=_words) for right in truths]))
 
 
-@row_metric("chrf", lambda references: _check("chrf", references))
+@row_metric("chrf", partial(_check, "chrf"))
 def chrf(predictions: Sequence[Any], references: Sequence[Any]) -> float:
     """Give the corpus chrF: runs of one to six characters of all rows, white space left out.
 
@@ -74,7 +82,7 @@ def chrf(predictions: Sequence[Any], references: Sequence[Any]) -> float:
     return _chrf(*_texts("chrf", predictions, references), words=0)
 
 
-@row_metric("chrf++", lambda references: _check("chrf++", references))
+@row_metric("chrf++", partial(_check, "chrf++"))
 def chrf_with_words(predictions: Sequence[Any], references: Sequence[Any]) -> float:
     """Give the corpus chrF++: as `chrf`, with single words and pairs of words beside the runs of characters.
 
@@ -95,7 +103,7 @@ def chrf_with_words(predictions: Sequence[Any], references: Sequence[Any]) -> fl
     return _chrf(*_texts("chrf++", predictions, references), words=2)
 
 
-@row_metric("rouge", lambda references: _check("rouge", references))
+@row_metric("rouge", partial(_check, "rouge"))
 def rouge(predictions: Sequence[Any], references: Sequence[Any]) -> dict[str, float]:
     """Give ROUGE-1, ROUGE-2 and ROUGE-L: the F1 of single words, of pairs, and of the longest common run of words.
 
@@ -116,13 +124,6 @@ def rouge(predictions: Sequence[Any], references: Sequence[Any]) -> dict[str, fl
     scorer = _rouge_scorers().RougeScorer(list(ROUGES))
     scores = [scorer.score_multi(right, text) for text, right in zip(texts, truths, strict=True)]
     return {name: sum(score[name].fmeasure for score in scores) / len(scores) for name in ROUGES}
-
-
-def _check(name: str, references: Sequence[Any]) -> None:
-    """Refuse references that are no texts, and a package that is not there."""
-    if name == "rouge":
-        _rouge_scorers()
-    _texts(name, [""] * len(references), references)
 
 
 def _rouge_scorers() -> Any:

@@ -1,6 +1,7 @@
 """`get_metrics`: what the user lists in `metrics=[...]`, as Poutyne takes it."""
 
-from collections.abc import Callable, Iterable
+import copy
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torchmetrics
@@ -12,6 +13,7 @@ from keraslike.metrics.arrays import WithEvalPrediction, wants_arrays, wants_eva
 from keraslike.metrics.base import REGISTRY, Metric
 from keraslike.metrics.function import FunctionMetric
 from keraslike.metrics.library import LibraryMetric
+from keraslike.metrics.reserved import check_names
 from keraslike.metrics.rows import ROW_METRICS, RowMetric, is_of_rows
 from keraslike.metrics.scikit import (
     is_library_function,
@@ -69,7 +71,8 @@ def get_metrics(
         problem_type: what the logits mean, as in `Metric`; usually the loss's.
 
     Raises:
-        ArgumentError: if a name is unknown, or a metric does not suit the problem.
+        ArgumentError: if a name is unknown or that of something else in the history, or a metric does not suit the
+            problem.
 
     Example:
         >>> get_metrics(["accuracy", ("kappa", "cohen_kappa_score")], "single_label_classification")
@@ -79,7 +82,11 @@ def get_metrics(
         return []
     if isinstance(metrics, str) or callable(metrics) or not isinstance(metrics, Iterable):
         metrics = [metrics]
-    return [_named(one, problem_type) for metric in metrics for one in members_of(metric)]
+    if isinstance(metrics, Mapping):
+        _refuse_dict(metrics)
+    found = [_named(one, problem_type) for metric in metrics for one in members_of(metric)]
+    check_names(name for name, _ in found)
+    return found
 
 
 def metric_names() -> list[str]:
@@ -93,13 +100,38 @@ def _named(metric: Any, problem_type: str | None) -> Named:
         name, metric = metric
         if isinstance(metric, torchmetrics.Metric):
             return as_torch_object(metric, problem_type, name)
-        return name, _named(metric, problem_type)[1]
+        metric = _named(metric, problem_type)[1]
+        return name, _renamed(metric, name) if isinstance(metric, RowMetric) else metric
     if isinstance(metric, str):
         return metric, _by_name(metric, problem_type)
     if is_library_function(metric):
         metric = LibraryMetric(metric, problem_type)
         return metric.name, metric
     return _object(metric, problem_type)
+
+
+def _renamed(metric: RowMetric, name: Any) -> RowMetric:
+    """Give a metric of rows, which names its values itself, under a name of the user's."""
+    metric = copy.copy(metric)
+    metric.name = str(name)
+    return metric
+
+
+def _refuse_dict(metrics: Mapping[Any, Any]) -> None:
+    """Answer Keras' dict of metrics by output with the line that was meant."""
+
+    def written(one: Any) -> str:
+        return repr(one) if isinstance(one, str) else str(name_in_logs(one))
+
+    pairs = [
+        ", ".join(map(written, one)) if isinstance(one, (list, tuple)) else f"({str(name)!r}, {written(one)})"
+        for name, one in metrics.items()
+    ]
+    raise ArgumentError(
+        f"metrics is a dict, with {', '.join(map(repr, metrics)) or 'nothing in it'}.",
+        "a list of metrics; one under a name of your own is a tuple (name, metric).",
+        f"write metrics=[{', '.join(pairs)}].",
+    )
 
 
 def _by_name(name: str, problem_type: str | None) -> Any:

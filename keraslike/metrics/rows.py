@@ -9,7 +9,7 @@ from keraslike.metrics.result import with_scalars
 
 RowFunction = Callable[[Sequence[Any], Sequence[Any]], Any]
 
-RowCheck = Callable[[Sequence[Any]], None]
+RowCheck = Callable[[Sequence[Any], Sequence[Any] | None], None]
 
 ROW_METRICS: dict[str, RowFunction] = {}
 """Every metric of rows by its name."""
@@ -37,8 +37,12 @@ class RowMetric:
         self.name = name
         self.function = function
 
-    def check(self, references: Sequence[Any]) -> None:
-        """Refuse targets that it cannot compare, before anything is learned or measured; by default none are.
+    def check(self, references: Sequence[Any], answers: Sequence[Any] | None = None) -> None:
+        """Refuse what it cannot compare, before anything is learned or measured; by default nothing is.
+
+        Args:
+            references: as in `values`.
+            answers: made-up predictions of the task's form, one for each row; None where that is not known.
 
         Raises:
             DataError: they are such.
@@ -46,7 +50,7 @@ class RowMetric:
         """
         for function, check in _CHECKS:
             if function is self.function:
-                check(references)
+                check(references, answers)
 
     def values(self, predictions: Sequence[Any], references: Sequence[Any]) -> dict[str, float]:
         """Give the numbers by name.
@@ -67,7 +71,8 @@ def row_metric(name: str, check: RowCheck | None = None) -> Callable[[RowFunctio
 
     Args:
         name: the name.
-        check: raises an error for references that the function cannot compare; it is called before the first step.
+        check: called before the first step with what `RowMetric.check` gets; it raises an error for what the function
+            cannot compare.
     """
 
     def register(function: RowFunction) -> RowFunction:

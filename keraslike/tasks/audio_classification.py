@@ -1,19 +1,19 @@
 """Audio classification: a label for each sound."""
 
 from collections.abc import Mapping, Sequence
-from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from torch import Tensor
 
-from keraslike.data.audio import Wave, is_one_sound, is_sound, read_sound, resample, with_rates
+from keraslike.data.audio import Wave, is_one_sound, is_sound, read_sound, refuse_channels, resample, with_rates
 from keraslike.data.encoding import Features
 from keraslike.data.fields import Field
-from keraslike.data.media import Stored, Whole
+from keraslike.data.media import Stored, Whole, is_other_file
 from keraslike.data.rows import Rows
-from keraslike.errors import ArgumentError, DataError
+from keraslike.errors import DataError
 from keraslike.tasks.media import MediaClassification
+from keraslike.tasks.option_checks import as_above_zero, as_whole
 
 PADDED_EXACTLY = ("wav2vec2", "hubert", "wavlm", "unispeech", "unispeech-sat")
 """Encoders whose answer, given an attention mask, does not depend on the padding, if they normalise by layer.
@@ -71,14 +71,12 @@ class AudioClassification(MediaClassification):
         sampling_rate: int | None = None,
         max_seconds: float | None = None,
     ) -> None:
-        numbers: list[Any] = [("sampling_rate", sampling_rate, Integral), ("max_seconds", max_seconds, Real)]
-        for option, value, kind in numbers:
-            is_number = isinstance(value, kind) and not isinstance(value, bool)
-            if value is not None and not (is_number and value > 0):
-                raise ArgumentError(f"{option}={value!r} is given.", "a number above 0, or None.", "leave it out.")
         super().__init__(problem_type, labels, targets)
-        self.sampling_rate = sampling_rate
-        self.max_seconds = max_seconds
+        wrong, right = "{name}={value!r} is given.", "a whole number above 0, or None."
+        self.sampling_rate = (
+            None if sampling_rate is None else as_whole("sampling_rate", sampling_rate, 1, wrong, right)
+        )
+        self.max_seconds = None if max_seconds is None else as_above_zero("max_seconds", max_seconds, wrong)
         self._config: Any = None
         self._shortened = self._resampled = 0
 
@@ -86,12 +84,17 @@ class AudioClassification(MediaClassification):
 
     def is_one(self, x: Any, *, has_pairs: bool) -> bool:
         """Tell a single sound, given to `predict`, from a container of sounds; see `data.audio.is_one_sound`."""
-        return is_one_sound(x)
+        return is_one_sound(x) or is_other_file(x)
 
     # From rows to tensors
 
     def read(self, x: Any, y: Any = None, **options: Any) -> Rows:
-        """Read any container; a column "sampling_rate" beside bare sounds says theirs."""
+        """Read any container; a column "sampling_rate" beside bare sounds says theirs.
+
+        Raises:
+            DataError: as in `data.media.read_media`; or x looks like one sound with channels.
+        """
+        refuse_channels(x)
         return with_rates(super().read(x, y, **options), self.field.name)
 
     def encode_rows(self, rows: Rows) -> Features:
@@ -118,7 +121,7 @@ class AudioClassification(MediaClassification):
         Raises:
             DataError: it is no sound, or too short for the network.
         """
-        place = f"the sound of row {number} (counted from 0)"
+        place = self.place(number)
         wave, rate = self._read(value.value, place)
         self._resampled += rate != self._rate
         self._shortened += len(wave) > self._limit
@@ -132,20 +135,23 @@ class AudioClassification(MediaClassification):
             )
         return {"length": length} if self.pads or self._is_fixed else {"length": length, "width": int(samples)}
 
-    def _read(self, value: Any, place: str = "the sound") -> tuple[Wave, int]:
+    def opened(self, value: Any, place: str) -> Wave:
+        """Give a sound as one channel at the processor's rate, `(samples,)`."""
+        return self._read(value, place)[0]
+
+    def _read(self, value: Any, place: str) -> tuple[Wave, int]:
         """Give a sound at the processor's rate, and the rate that it had."""
         wave, own = read_sound(value, place)
         rate = own or self.sampling_rate or self._rate
         return resample(wave, rate, self._rate), rate
 
     def process(self, values: Sequence[Any]) -> dict[str, Tensor]:
-        """Give `input_values`, `(batch, samples)`, or `input_features`; with an attention mask where there is one.
+        """Give `input_values`, `(batch, samples)`, or `input_features` of waves; with an attention mask where there is.
 
         Raises:
             DataError: the sounds differ in length, and padding would change the network's answer.
         """
-        waves = [self._read(value)[0] for value in values]
-        waves = [wave if len(wave) <= self._limit else wave[: int(self._limit)] for wave in waves]
+        waves = [wave if len(wave) <= self._limit else wave[: int(self._limit)] for wave in values]
         lengths = sorted({len(wave) for wave in waves})
         if len(lengths) > 1 and not self.pads and not self._is_fixed:
             raise DataError(
@@ -216,7 +222,7 @@ class AudioClassification(MediaClassification):
         elif hasattr(config, "feat_extract_norm"):
             known = {"return_attention_mask": config.feat_extract_norm == "layer"}
         made = kind(**known)
-        self.notes.append(f"No feature extractor beside the model: sounds are heard at {made.sampling_rate:,} Hz.")
+        self.note(f"No feature extractor beside the model: sounds are heard at {made.sampling_rate:,} Hz.")
         return made
 
     def state(self) -> dict[str, Any]:

@@ -257,6 +257,10 @@ class Task:
         """Give the truth that metrics of rows hold against what `decode` gives, one for each row: the user's own y."""
         return rows.column("target")
 
+    def answers_like(self, references: Sequence[Any]) -> Sequence[Any] | None:
+        """Give made-up answers of the form that `decode` gives, which metrics of rows may refuse; None: not known."""
+        return None
+
     def remark(self, row: Mapping[str, Any]) -> str | None:
         """Give one calm line for the screen where an epoch went in a way that the user should know of; None: nothing.
 

@@ -12,6 +12,7 @@ from keraslike.data.rows import Rows
 from keraslike.errors import NotFittedError
 from keraslike.tasks.base import Task
 from keraslike.tasks.feed import require_labels
+from keraslike.tasks.mistakes import check_built
 from keraslike.tasks.transformer import TransformerTask
 
 UNBUILT = frozenset(
@@ -112,6 +113,7 @@ class Blueprint:
 
     def _build(self) -> nn.Module:
         network = self.task.build(self.source, tokenizer=self.tokenizer, max_length=self.max_length)
+        check_built(self.task, network)
         self.network = network
         self._drawn = self._fresh_weights(network)
         return network

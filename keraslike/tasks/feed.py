@@ -15,6 +15,7 @@ from keraslike.data.files import FILE_READERS
 from keraslike.data.labels import Labels
 from keraslike.data.loading import Loading, check_loading_of_task
 from keraslike.data.rows import Rows
+from keraslike.data.sets import one_set
 from keraslike.data.splits import as_split, split_of
 from keraslike.data.splitting import split_rows
 from keraslike.data.targets import require_target
@@ -152,6 +153,13 @@ class Feed:
         for name, column in rows.source_columns.items():
             self.columns.setdefault(name, column)
 
+    @property
+    def column_names(self) -> set[str]:
+        """The names of all the user's columns that are read."""
+        return {
+            name for value in self.columns.values() for name in ([value] if isinstance(value, str) else value or ())
+        }
+
     def state(self) -> dict[str, Any]:
         """Give what a later reading needs, as plain JSON."""
         return {"columns": self.columns, "has_pairs": self.has_pairs, "has_prepare": self.prepare is not None}
@@ -159,8 +167,10 @@ class Feed:
     def pair(self, data: Any, like: Sequence[Any] | None = None) -> Rows:
         """Read validation data: `(x, y)`, or anything that holds its own targets, of splits the one for validation."""
         is_x_and_y = isinstance(data, tuple) and len(data) == 2 and self.task.has_targets
-        x, y = data if is_x_and_y else (split_of(self.task.open(data), "validation"), None)
-        return self.read(x, y, like=like, given_as="validation_data").as_part("validation")
+        data = data if is_x_and_y else self.task.open(data)
+        with one_set(data, "validation_data", self.column_names):
+            x, y = data if is_x_and_y else (split_of(data, "validation"), None)
+            return self.read(x, y, like=like, given_as="validation_data").as_part("validation")
 
     # Batches
 

@@ -17,6 +17,7 @@ from keraslike.errors import ArgumentError, DataError
 from keraslike.losses import MaskedCrossEntropy
 from keraslike.losses.base import Loss
 from keraslike.tasks.language import LanguageTask
+from keraslike.tasks.option_checks import as_bool, as_share, as_whole
 
 MASKS = ("[MASK]", "<mask>")
 """What a user may write for the mask, beside the tokenizer's own."""
@@ -70,7 +71,11 @@ class FillMask(LanguageTask):
         sample_by: str = "line",
     ) -> None:
         super().__init__(block_size, sample_by)
-        _check_shares(share=share, mask_replace_prob=mask_replace_prob, random_replace_prob=random_replace_prob)
+        self.share = as_share("share", share)
+        self.whole_words = as_bool("whole_words", whole_words)
+        self.top_k = as_whole("top_k", top_k, 1, "{name}={value!r} gives no answer.")
+        self.mask_replace_prob = as_share("mask_replace_prob", mask_replace_prob)
+        self.random_replace_prob = as_share("random_replace_prob", random_replace_prob)
         if not share or mask_replace_prob + random_replace_prob > 1 + 1e-9:
             raise ArgumentError(
                 f"share={share}, mask_replace_prob={mask_replace_prob} and random_replace_prob={random_replace_prob} "
@@ -78,14 +83,6 @@ class FillMask(LanguageTask):
                 "a share above 0, and two probabilities of at most 1 together.",
                 "leave them out: 0.15, 0.8 and 0.1.",
             )
-        count: Any = top_k
-        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-            raise ArgumentError(f"top_k={count!r} gives no answer.", "1 or more.", "leave it out.")
-        self.share = share
-        self.whole_words = whole_words
-        self.top_k = top_k
-        self.mask_replace_prob = mask_replace_prob
-        self.random_replace_prob = random_replace_prob
 
     def _keep_tokenizer(self, source: Any, config: Any, max_length: int | None) -> None:
         super()._keep_tokenizer(source, config, max_length)
@@ -231,9 +228,3 @@ def _numbered_on(features: Features) -> list[Feature]:
         numbered.append({**feature, "words": np.where(words == NO_WORD, NO_WORD, words + before)})
         before += int(words.max(initial=NO_WORD)) + 1
     return numbered
-
-
-def _check_shares(**shares: Any) -> None:
-    for name, share in shares.items():
-        if not isinstance(share, (int, float)) or not 0 <= share <= 1:
-            raise ArgumentError(f"{name}={share!r} is no share.", "a number from 0 to 1.", "leave it out.")

@@ -13,8 +13,9 @@ from keraslike.data.labels import Labels
 from keraslike.data.reading import read
 from keraslike.data.rows import Rows
 from keraslike.data.values import is_missing, kind_of, plain_list
-from keraslike.errors import ArgumentError, DataError, LabelError
+from keraslike.errors import DataError, LabelError
 from keraslike.tasks.labelled import REGRESSION, SINGLE
+from keraslike.tasks.option_checks import as_choice
 from keraslike.tasks.text_classification import TextClassification
 
 
@@ -94,11 +95,8 @@ class GlueTask(TextClassification):
     name: ClassVar[str] = "glue"
 
     def __init__(self, part: str) -> None:
-        if part not in PARTS:
-            raise ArgumentError(
-                f"GLUE has no part {part!r}.", f"one of {', '.join(PARTS)}.", did_you_mean(str(part), PARTS)
-            )
-        self.part, self.about = part, PARTS[part]
+        self.part = as_choice("part", part, PARTS, "GLUE has no part {value!r}.")
+        self.about = PARTS[part]
         labels = self.about.labels
         super().__init__(SINGLE if labels else REGRESSION, labels or None, None if labels else 1)
         self.name = f"glue/{part}"  # type: ignore[misc]  # a ClassVar elsewhere; here one class has nine names
@@ -230,8 +228,9 @@ class GlueTask(TextClassification):
         return score if 0 <= score <= 5 else None
 
     def _hidden(self, what: str) -> DataError:
-        parts = "evaluate(folder) measures both dev parts." if self.part == "mnli" else 'evaluate(data["validation"]).'
-        return DataError(f"{what}: GLUE hides the labels of its test parts.", "rows with labels.", f"try {parts}")
+        both = self.part == "mnli"
+        call = "evaluate(folder), for both dev parts" if both else 'evaluate(data["validation"])'
+        return DataError(f"{what}: GLUE hides the labels of its test parts.", "rows with labels.", f"write {call}.")
 
     def _unknown(self, target: Any, row: int, place: str) -> LabelError:
         names = ", ".join(f"{number} ({name})" for number, name in enumerate(self.about.labels))

@@ -1,25 +1,22 @@
 """Image classification: a label for each image."""
 
-import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, ClassVar
 
 from torch import Tensor
 
+from keraslike.data.arrow import ArrowColumn
 from keraslike.data.encoding import Features
 from keraslike.data.fields import Field
-from keraslike.data.files import quiet
-from keraslike.data.images import are_nearly_black, as_rgb, check_image, is_image, is_one_image, largest_number, pillow
-from keraslike.data.media import Stored, Whole
+from keraslike.data.image_folders import is_image_folder, open_image_folder, refuse_targets, refuse_unlabelled
+from keraslike.data.images import are_nearly_black, as_rgb, check_image, is_image, is_one_image, largest_number
+from keraslike.data.media import Stored, Whole, is_other_file
+from keraslike.data.pictures import Pixels, encoded, pillow
 from keraslike.data.rows import LazyColumn, Rows
 from keraslike.tasks.media import MediaClassification
 
 SIZE = 224
 """Pixels a side where the configuration names no size: what most networks for images were trained on."""
-
-SAVED = ("dataset_dict.json", "dataset_info.json")
-"""What tells a folder that `save_to_disk` wrote."""
 
 
 class ImageClassification(MediaClassification):
@@ -63,49 +60,68 @@ class ImageClassification(MediaClassification):
         super().__init__(problem_type, labels, targets)
         self._largest: float | None = None
         self._has_told_of_cache = False
+        self._is_looked_at = True
 
     is_value = staticmethod(is_image)
 
     def is_one(self, x: Any, *, has_pairs: bool) -> bool:
         """Tell a single image, given to `predict`, from a container of images; see `data.images.is_one_image`."""
-        return is_one_image(x)
+        return is_one_image(x) or is_other_file(x)
 
     def open(self, x: Any) -> Any:
         """Open a folder that holds a folder of images for each class, or one of those for each split."""
-        is_folder = isinstance(x, (str, os.PathLike)) and Path(x).is_dir()
-        if not is_folder or any(Path(x, name).exists() for name in SAVED):
+        if not is_image_folder(x):
             return x
-        import datasets
-
-        with quiet():
-            found = datasets.load_dataset("imagefolder", data_dir=os.fspath(x))
+        found = open_image_folder(x)
         if not self._has_told_of_cache:
+            import datasets
+
             self._has_told_of_cache = True
             self.notes.append(f"The folder is listed in an Arrow file in {datasets.config.HF_DATASETS_CACHE}.")
-        return found if len(found) > 1 else next(iter(found.values()))
+        return found
+
+    def read(self, x: Any, y: Any = None, **options: Any) -> Rows:
+        """Read any container; of a folder, the folders in it are the labels.
+
+        Raises:
+            DataError: as in `data.media.read_media`; or labels are looked for in a folder that tells none.
+        """
+        if y is not None and is_image_folder(x):
+            refuse_targets(x)
+        if y is None and options.get("labelled", True) and not options.get("target"):
+            refuse_unlabelled(x)
+        return super().read(x, y, **options)
 
     def encode_rows(self, rows: Rows) -> Features:
-        """Check all images that are in memory, and that files are there; nothing is opened or processed yet."""
+        """Check all images in memory, and the headers of files; no pixel of a file is read yet."""
         column = rows.column(self.field.name)
+        is_on_disk = isinstance(column, ArrowColumn)
+        self._is_looked_at = not isinstance(column, LazyColumn) or (is_on_disk and encoded(column[0]) is not None)
         in_memory = [] if isinstance(column, LazyColumn) else [value.value for value in column]
         self._largest = largest_number(in_memory)
         if self._largest == 1 and are_nearly_black(in_memory):
-            self.notes.append("The images are uint8 of 0 and 1, nearly black; if 1 is white, write x.astype(bool).")
+            self.note("The images are uint8 of 0 and 1, nearly black; if 1 is white, write x.astype(bool).")
         return super().encode_rows(rows)
 
     def measured(self, number: int, value: Whole | Stored) -> Mapping[str, Any]:
         """Check an image; all take the same place in memory, so that nothing has to be said of it.
 
+        Of what lies in an Arrow file, encoded images are; what `prepare` makes of such rows is made when it is needed.
+
         Raises:
-            DataError: it is no image, its numbers are out of range, or its file is missing.
+            DataError: it is no image, its numbers are out of range, or its file is missing, or of another kind.
         """
-        if isinstance(value, Whole):
-            check_image(value.value, f"the image of row {number} (counted from 0)", self._largest)
+        if self._is_looked_at:
+            check_image(value.value, self.place(number), self._largest)
         return {}
 
+    def opened(self, value: Any, place: str) -> Pixels:
+        """Give an image as RGB, `(height, width, 3)`."""
+        return as_rgb(value, place)
+
     def process(self, values: Sequence[Any]) -> dict[str, Tensor]:
-        """Give `pixel_values`, `(batch, channels, height, width)`."""
-        images: list[Any] = [as_rgb(value) for value in values]
+        """Give `pixel_values`, `(batch, channels, height, width)`, of images as `opened` gives them."""
+        images = list(values)
         layout = {"input_data_format": "channels_last"}
         if _channels(self.tokenizer) == 1:
             images = [pillow("a grey image").Image.fromarray(image).convert("L") for image in images]
@@ -118,7 +134,7 @@ class ImageClassification(MediaClassification):
 
         size, channels = getattr(config, "image_size", SIZE), getattr(config, "num_channels", 3)
         height, width = size if isinstance(size, (list, tuple)) else (size, size)
-        self.notes.append(f"No image processor beside the model: images become {height} x {width}, from -1 to 1.")
+        self.note(f"No image processor beside the model: images become {height} x {width}, from -1 to 1.")
         half = [0.5] * channels
         return ViTImageProcessor(size={"height": height, "width": width}, image_mean=half, image_std=half)
 

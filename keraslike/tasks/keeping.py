@@ -1,6 +1,6 @@
 """Keeps what measuring gives for each feature, so that metrics of rows can be computed after the last batch."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Sized
 from typing import Any
 
 import torch
@@ -54,10 +54,10 @@ class RowKeeper:
             self._kept[first_place + place] = ({**feature, "row": row}, output)
             self._references.setdefault(row, self._truth[feature["row"]])
 
-    def values(self) -> dict[str, float]:
-        """Give every metric of the rows that were measured; nothing where their truth is not known."""
+    def values(self) -> list[tuple[str, dict[str, float]]]:
+        """Give each metric's name and values over the rows that were measured; nothing where the truth is not known."""
         if not self._kept or not self.is_whole:
-            return {}
+            return []
         kept = [self._kept[place] for place in sorted(self._kept)]
         features = [feature for feature, _ in kept]
         outputs: Any = [output for _, output in kept] if self.task.decodes_logits else self.generate(features)
@@ -66,14 +66,11 @@ class RowKeeper:
         predictions = self.task.decode(outputs, features)
         check_answers(self.task, predictions, len(self._references))
         references = [self._references[row] for row in dict.fromkeys(feature["row"] for feature in features)]
-        values: dict[str, float] = {}
-        for metric in self.metrics:
-            values |= metric.values(predictions, references)
-        return values
+        return [(metric.name, metric.values(predictions, references)) for metric in self.metrics]
 
 
 def check_references(task: Task, metrics: Sequence[RowMetric], rows: Rows) -> None:
-    """Refuse rows whose truth a metric cannot compare, before anything is learned or measured.
+    """Refuse rows whose truth, or answers, a metric cannot compare, before anything is learned or measured.
 
     Raises:
         DataError: a metric of texts, for example, is held against a task whose truth is no text.
@@ -81,8 +78,9 @@ def check_references(task: Task, metrics: Sequence[RowMetric], rows: Rows) -> No
     """
     if metrics and ("target" in rows.columns or not task.has_targets):
         references = task.references(rows)
+        answers = task.answers_like(references)
         for metric in metrics:
-            metric.check(references)
+            metric.check(references, answers)
 
 
 def check_answers(task: Task, answers: Sequence[Any], rows: int) -> None:
@@ -91,10 +89,12 @@ def check_answers(task: Task, answers: Sequence[Any], rows: int) -> None:
     Raises:
         DataError: there are more, or fewer.
     """
-    if len(answers) == rows:
+    has_length = isinstance(answers, Sized)
+    if has_length and len(answers) == rows:
         return
+    made = f"{len(answers):,} answers" if has_length else f"{answers!r:.60}"
     raise DataError(
-        f"the task {task.name!r} made {len(answers):,} answers of {rows:,} rows.",
+        f"the task {task.name!r} made {made} of {rows:,} rows.",
         "one answer for each row, in the order of the rows.",
         f"look at decode of {type(task).__name__}: the features of a row have its number under 'row'.",
     )

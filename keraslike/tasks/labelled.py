@@ -7,8 +7,10 @@ from torch import nn
 
 from keraslike.data.labels import Labels
 from keraslike.data.loader import IGNORED_LABEL
-from keraslike.errors import LabelError
+from keraslike.errors import ArgumentError, LabelError
 from keraslike.tasks import pretrained
+from keraslike.tasks.mistakes import check_kind
+from keraslike.tasks.option_checks import as_labels, as_whole
 from keraslike.tasks.transformer import TransformerTask
 
 SINGLE, MULTI, REGRESSION = "single_label_classification", "multi_label_classification", "regression"
@@ -22,6 +24,9 @@ class LabelledTask(TransformerTask):
         labels: the labels, where they are known.
         targets: how many numbers the network gives, for regression.
 
+    Raises:
+        ArgumentError: labels or targets are none, or both are given.
+
     Attributes:
         labels: the user's labels in the order of the outputs; None where there are none, or not yet.
         targets: how many numbers the network gives, for regression.
@@ -30,8 +35,14 @@ class LabelledTask(TransformerTask):
     def __init__(self, problem_type: str | None, labels: Sequence[Any] | None, targets: int | None = None) -> None:
         super().__init__()
         self._problem_type = problem_type or (REGRESSION if targets is not None else None)
-        self.labels = None if labels is None else Labels(labels)
-        self.targets = targets
+        self.labels = None if labels is None else as_labels(labels)
+        self.targets = None if targets is None else as_whole("targets", targets, 1)
+        if targets is not None and (labels is not None or self._problem_type != REGRESSION):
+            raise ArgumentError(
+                f"targets={targets} is given beside {'labels' if labels is not None else f'{problem_type=!s}'}.",
+                "targets=, how many numbers the network gives, or labels.",
+                "leave targets out.",
+            )
 
     @property
     def problem_type(self) -> str | None:
@@ -66,6 +77,7 @@ class LabelledTask(TransformerTask):
             has_head = config is not None and type(source).__name__.endswith(self.head)
         else:
             config = pretrained.load_config(source)
+            check_kind(self, source, config)
             has_head = pretrained.has_own_head(config, self.head)
         if not has_head:
             return
@@ -144,6 +156,10 @@ class LabelledTask(TransformerTask):
             return False
         self.labels = Labels([by_name[name] for name in names])
         return True
+
+    def answers_like(self, references: Sequence[Any]) -> Sequence[Any]:
+        """Give the references: answers are in the user's own labels."""
+        return references
 
     def check_network(self, network: Any) -> None:
         """Hold a module's head and the number of its outputs against the labels."""

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from keraslike.calling import did_you_mean
 from keraslike.data.encoding import Feature, Features, pad_flat
 from keraslike.data.loader import IGNORED_LABEL, pad_features
 from keraslike.data.packing import BLOCK, ones_like
@@ -18,7 +17,7 @@ from keraslike.data.sets import sets_of_lists
 from keraslike.errors import ArgumentError, DataError
 from keraslike.losses import TokenCrossEntropy
 from keraslike.losses.base import Loss
-from keraslike.tasks import pretrained
+from keraslike.tasks.option_checks import as_choice, as_whole
 from keraslike.tasks.transformer import TransformerTask
 
 CHUNK = 1_000
@@ -41,32 +40,12 @@ class LanguageTask(TransformerTask):
 
     def __init__(self, block_size: int | None, sample_by: str) -> None:
         super().__init__()
-        if sample_by not in UNITS:
-            raise ArgumentError(
-                f"there is no sample_by={sample_by!r}.",
-                f"one of {', '.join(map(repr, UNITS))}.",
-                did_you_mean(str(sample_by), UNITS),
-            )
-        tokens: Any = block_size
-        if tokens is not None and (isinstance(tokens, bool) or not isinstance(tokens, int)):
-            raise ArgumentError(f"block_size={block_size!r} is no number of tokens.", "an int.", "leave it out.")
-        self.block_size = block_size
-        self.sample_by = sample_by
+        self.sample_by = as_choice("sample_by", sample_by, UNITS, "there is no {name}={value!r}.")
+        wrong = "{name}={value!r} is no number of tokens."
+        self.block_size = None if block_size is None else as_whole("block_size", block_size, 1, wrong)
         self._frame: tuple[list[int], list[int]] = ([], [])
 
     # The network and the tokenizer
-
-    def _load(self, source: Any, config: Any) -> pretrained.Loaded:
-        import transformers
-
-        auto_class: Any = getattr(transformers, self.auto_class)
-        if type(config) not in auto_class._model_mapping:  # noqa: SLF001  # nothing public tells before the loading
-            raise ArgumentError(
-                f"{str(source)!r} is a {config.model_type!r} model, which has no head for {self.name!r}.",
-                f"a model that {self.auto_class} can load.",
-                'take "fill-mask" for encoders such as BERT, "text-generation" for decoders such as GPT-2.',
-            )
-        return super()._load(source, config)
 
     def _keep_tokenizer(self, source: Any, config: Any, max_length: int | None) -> None:
         super()._keep_tokenizer(source, config, max_length)

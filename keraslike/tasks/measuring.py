@@ -51,8 +51,7 @@ class MeasuringVerbs(TaskVerbs):
         """Give the several sets that x holds, or nothing."""
         if self.task is None:
             return as_sets(x, has_y=y is not None)
-        chosen = self._required_feed().with_columns(options.get("text"), options.get("target")).columns
-        columns = {name for value in chosen.values() for name in ([value] if isinstance(value, str) else value or ())}
+        columns = self._required_feed().with_columns(options.get("text"), options.get("target")).column_names
         has_columns = isinstance(x, Mapping) and not columns.isdisjoint(x)
         return (None if has_columns else self.task.sets(x)) or as_sets(x, columns)
 

@@ -1,6 +1,7 @@
 """What classifying images and classifying sounds share: the processor, and features that stay as the user gave them."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -51,8 +52,17 @@ class MediaClassification(TextClassification):
         """Make a processor that fits a configuration, where the model comes without one."""
         raise NotImplementedError("a task of images or sounds says this itself: write make_processor().")
 
+    def opened(self, value: Any, place: str) -> Any:
+        """Give what `process` gets for a value that the user gave: what is in its file, for example.
+
+        Args:
+            value: what the row holds.
+            place: what a message calls it.
+        """
+        return value
+
     def process(self, values: Sequence[Any]) -> dict[str, Tensor]:
-        """Give the network's inputs for what some features hold."""
+        """Give the network's inputs for what some features hold, as `opened` gives it."""
         raise NotImplementedError("a task of images or sounds says this itself: write process().")
 
     def measured(self, number: int, value: Whole | Stored) -> Mapping[str, Any]:
@@ -75,14 +85,28 @@ class MediaClassification(TextClassification):
         """Give the one feature of a row: what it holds, and its target."""
         (value,) = held([row[self.field.name]])
         known = {"target": self._encode_targets([row["target"]])[0]} if "target" in row else {}
-        return [{self.field.name: value, **self.measured(0, value), **known}]
+        return [{**self._feature(0, value), **known}]
+
+    def _feature(self, number: int, value: Whole | Stored) -> Feature:
+        """Give the feature of a checked value, which knows its row from now on."""
+        return {self.field.name: replace(value, number=number), **self.measured(number, value)}
+
+    def place(self, number: int | None) -> str:
+        """Say which image, or sound, is meant: that of a row in the user's data."""
+        noun = self.field.kind.split()[-1]
+        return f"the {noun}" if number is None else f"the {noun} of row {number} (counted from 0)"
+
+    def note(self, line: str) -> None:
+        """Note a line for the screen, once: a network may be built twice, and validation has rows of its own."""
+        if line not in self.notes:
+            self.notes.append(line)
 
     def _encode_all(self, rows: Rows) -> Iterator[Feature]:
         numbers = range(len(rows)) if rows.numbers is None else rows.numbers
         targets = self._encode_targets(list(rows.column("target"))) if "target" in rows.columns else None
         for row, value in enumerate(held(rows.column(self.field.name))):
             known = {} if targets is None else {"target": targets[row]}
-            yield {self.field.name: value, **self.measured(numbers[row], value), **known, "row": row}
+            yield {**self._feature(numbers[row], value), **known, "row": row}
 
     def encode_rows(self, rows: Rows) -> Features:
         """Check all rows; nothing is processed yet."""
@@ -90,7 +114,8 @@ class MediaClassification(TextClassification):
 
     def collate(self, features: Sequence[Feature]) -> tuple[dict[str, Tensor], Any]:
         """Process some features together: inputs `(batch, ...)`, targets `(batch,)`, `(batch, labels)` or None."""
-        inputs = self.process([feature[self.field.name].value for feature in features])
+        values = [feature[self.field.name] for feature in features]
+        inputs = self.process([self.opened(value.value, self.place(value.number)) for value in values])
         if "target" not in features[0]:
             return inputs, None
         return inputs, torch.from_numpy(np.stack([feature["target"] for feature in features]))

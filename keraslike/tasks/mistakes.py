@@ -4,6 +4,8 @@ import inspect
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from torch import nn
+
 from keraslike.calling import did_you_mean
 from keraslike.errors import ArgumentError
 
@@ -20,6 +22,19 @@ OF_HEADS = {
     "AutoModelForTokenClassification": ("ForTokenClassification",),
 }
 """How the classes that an Auto class gives end, of those heads that are told by their names."""
+
+TASKS_OF_HEADS = {
+    "AutoModelForSequenceClassification": "text-classification",
+    "AutoModelForTokenClassification": "token-classification",
+    "AutoModelForQuestionAnswering": "question-answering",
+    "AutoModelForMultipleChoice": "multiple-choice",
+    "AutoModelForMaskedLM": "fill-mask (encoders such as BERT)",
+    "AutoModelForCausalLM": "text-generation (decoders such as GPT-2)",
+    "AutoModelForSeq2SeqLM": "text2text (both, such as T5)",
+    "AutoModelForImageClassification": "image-classification",
+    "AutoModelForAudioClassification": "audio-classification",
+}
+"""The tasks by the classes that load their networks."""
 
 
 def check_options(kind: type, given: Collection[str]) -> None:
@@ -81,6 +96,20 @@ def check_encoded(task: Any, encoded: Any) -> None:
         )
 
 
+def check_built(task: Any, network: Any) -> None:
+    """Refuse what `build` gave where it is no module.
+
+    Raises:
+        ArgumentError: it is None, or something else.
+    """
+    if not isinstance(network, nn.Module):
+        raise ArgumentError(
+            f"{type(task).__name__}.build gave {network!r:.60}.",
+            "the network, a torch.nn.Module.",
+            "write return network.",
+        )
+
+
 def auto_class_of(task: Any) -> Any:
     """Give transformers' Auto class that loads the network of a task.
 
@@ -106,6 +135,29 @@ def auto_class_of(task: Any) -> Any:
             did_you_mean(name, known),
         )
     return getattr(transformers, name)
+
+
+def check_kind(task: Any, source: Any, config: Any) -> None:
+    """Refuse a model of a kind for which transformers has no head for the task, before anything else of it is read.
+
+    Args:
+        task: the task.
+        source: the model's name or directory.
+        config: its configuration.
+
+    Raises:
+        ArgumentError: it is one; with the tasks for which its kind has a head.
+    """
+    import transformers
+
+    if _has_kind(auto_class_of(task), config):
+        return
+    listed = ", ".join(name for auto, name in TASKS_OF_HEADS.items() if _has_kind(getattr(transformers, auto), config))
+    raise ArgumentError(
+        f"{str(source)!r} is a {config.model_type!r} model, which has no head for {task.name!r}.",
+        f"a model that {task.auto_class} can load.",
+        f"give another model{f', or a task that this one has a head for: {listed}' if listed else ''}.",
+    )
 
 
 def check_head(task: Any, network: Any, endings: str | tuple[str, ...]) -> None:
@@ -145,6 +197,10 @@ def _headless(what: str, task: Any) -> ArgumentError:
         f"a network with a head for {task.name!r}.",
         f"give its name or directory instead, or load it with {auto}.from_pretrained(...).",
     )
+
+
+def _has_kind(auto_class: Any, config: Any) -> bool:
+    return type(config) in auto_class._model_mapping  # noqa: SLF001  # nothing public tells before the loading
 
 
 def _classes(auto_class: Any) -> set[str]:

@@ -5,7 +5,6 @@ from copy import deepcopy
 from typing import Any
 
 from keraslike.calling import did_you_mean
-from keraslike.data.labels import Labels
 from keraslike.errors import ArgumentError
 from keraslike.tasks.audio_classification import AudioClassification
 from keraslike.tasks.base import Task
@@ -15,6 +14,7 @@ from keraslike.tasks.image_classification import ImageClassification
 from keraslike.tasks.labelled import LabelledTask
 from keraslike.tasks.mistakes import check_made
 from keraslike.tasks.multiple_choice import MultipleChoice
+from keraslike.tasks.option_checks import as_labels
 from keraslike.tasks.question_answering import QuestionAnswering
 from keraslike.tasks.sentence_ordering import SentenceOrdering
 from keraslike.tasks.text2text import Text2Text
@@ -88,15 +88,18 @@ def as_task(task: Any, labels: Sequence[Any] | None = None) -> Task | None:
     found = _find_task(task)
     if labels is None:
         return found
-    if isinstance(labels, (str, int)):
-        raise ArgumentError(f"labels={labels!r} is no list of labels.", "all labels.", 'write labels=["ham", "spam"].')
+    given = as_labels(labels)
     if not isinstance(found, LabelledTask):
-        raise ArgumentError("labels are given, but there is no task that takes them.", 'task="text-classification".')
+        there_is = "there is no task that takes them" if found is None else f"the task {found.name!r} takes none"
+        taking = ", ".join(repr(name) for name, kind in TASKS.items() if issubclass(kind, LabelledTask))
+        raise ArgumentError(
+            f"labels are given, but {there_is}.", f"a task with labels: {taking}.", "give that task, or no labels."
+        )
     if isinstance(found, GlueTask):
         raise ArgumentError(
             f"labels are given, but {found.name} has its own.", f"{list(found.about.labels)}.", "leave out labels=."
         )
-    found.labels = Labels(labels)
+    found.labels = given
     return found
 
 
@@ -111,7 +114,7 @@ def _find_task(task: Any) -> Task | None:
         return GlueTask(GLUE[task])
     if not isinstance(task, str) or task not in TASKS:
         names = [*TASKS, *GLUE]
-        meant = _meant(str(task))
+        meant = meant_task(str(task))
         raise ArgumentError(
             f"there is no task {task!r}.",
             f"one of {', '.join(names)}, or an object of a class derived from keraslike.Task.",
@@ -136,11 +139,16 @@ def _class_of(given: Any, name: str, known: type[Task] | None) -> type[Task] | N
     )
 
 
-def _meant(name: str) -> str | None:
-    """Give the task that other libraries call so; None where none does."""
+def meant_task(name: str) -> str | None:
+    """Give our name of the task that we, or other libraries, call so; None where nobody does.
+
+    Example:
+        >>> meant_task("sentiment-analysis"), meant_task("bert-base-uncased")
+        ('text-classification', None)
+    """
     word = name.lower().replace("_", "-").replace(" ", "-")
     word = "translation" if word.startswith("translation-") else word
-    return word if word in TASKS else OTHER_NAMES.get(word)
+    return word if word in TASKS or word in GLUE else OTHER_NAMES.get(word)
 
 
 def task_from_state(name: str, state: dict[str, Any], given: Any = None) -> Task:

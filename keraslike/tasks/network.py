@@ -12,6 +12,7 @@ from keraslike.metrics.base import Metric
 from keraslike.metrics.function import FunctionMetric
 from keraslike.metrics.rows import RowMetric
 from keraslike.tasks.base import Task
+from keraslike.tasks.naming import meant_task
 
 
 def is_pretrained(network: Any) -> bool:
@@ -19,14 +20,26 @@ def is_pretrained(network: Any) -> bool:
     return hasattr(network, "save_pretrained") and hasattr(network, "config")
 
 
-def as_network(network: Any) -> nn.Module:
+def as_network(network: Any, optimizer: Any = "auto") -> nn.Module:
     """Give the module for a model without a task.
 
+    Args:
+        network: the module.
+        optimizer: what was given behind it: the model's name, where the two were swapped.
+
     Raises:
-        ArgumentError: it is a name, which needs a task, or no module.
+        ArgumentError: it is a name, which needs a task, or the name of a task, or no module.
     """
     if isinstance(network, nn.Module):
         return network
+    task = meant_task(network) if isinstance(network, str) else None
+    if task is not None:
+        model = optimizer if isinstance(optimizer, str) and optimizer != "auto" else "bert-base-uncased"
+        raise ArgumentError(
+            f"the network is {network!r}, which is the name of a task.",
+            "a model's name or directory first, and the task behind task=.",
+            f"write Model({model!r}, task={task!r}).",
+        )
     if isinstance(network, str):
         raise ArgumentError(
             f"the network is the name {network!r}, but there is no task that says which head it needs.",

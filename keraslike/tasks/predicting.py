@@ -137,7 +137,7 @@ class PredictingVerbs(PlanningVerbs):
             _warn_of_file(x)
             return feed.with_pairs(feed.read([x], has_target=False))
         if isinstance(x, Sequence) and not isinstance(x, (str, bytes)) and len(x) == 0:
-            raise DataError("there is nothing to predict: x is empty.", "at least one text.", "check how x was made.")
+            raise DataError("there is nothing to predict: x is empty.", "at least one row.", "check how x was made.")
         x = split_of(self._required_task().open(x), "test")
         return feed.with_pairs(feed.read(str(x) if isinstance(x, Path) else x, has_target=False))
 

@@ -4,13 +4,12 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from keraslike.calling import nearest
+from keraslike.calling import nearest_directory
 from keraslike.data.values import plain
 from keraslike.errors import ArgumentError, LoadError
 
@@ -92,8 +91,7 @@ def _load_error(source: str, error: Exception) -> LoadError:
             "config.json, the tokenizer's files, and weights as .safetensors (keraslike reads no pickle).",
             "save it again with save_pretrained(...) of a current transformers.",
         )
-    siblings = [str(path) for path in Path(source).parent.iterdir() if path.is_dir()] if _has_parent(source) else []
-    match = nearest(source, [*WELL_KNOWN, *siblings])
+    match = nearest_directory(source, WELL_KNOWN)
     return LoadError(
         f"there is no model {source!r}: no such directory here, and the Hugging Face hub has none or is out of reach.",
         "a local directory, or a model's name on the hub.",
@@ -101,10 +99,6 @@ def _load_error(source: str, error: Exception) -> LoadError:
         if match not in (None, source)
         else "check spelling and connection (HF_HUB_OFFLINE=1 forbids looking), or name a local directory.",
     )
-
-
-def _has_parent(source: str) -> bool:
-    return Path(source).parent.is_dir()
 
 
 def load_config(source: Any) -> Any:

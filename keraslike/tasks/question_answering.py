@@ -11,7 +11,7 @@ from torch import Tensor
 from keraslike.data.answers import read_answers
 from keraslike.data.contexts import OURS, Pair, text_of
 from keraslike.data.encoding import Feature, Features
-from keraslike.data.fields import Field, read_fields
+from keraslike.data.fields import Field, are_strings, read_fields
 from keraslike.data.loader import pad_features
 from keraslike.data.rows import Rows
 from keraslike.data.squad import is_squad, read_squad
@@ -19,6 +19,7 @@ from keraslike.errors import ArgumentError
 from keraslike.losses import SpanCrossEntropy
 from keraslike.losses.base import Loss
 from keraslike.tasks.mistakes import missing_logits
+from keraslike.tasks.option_checks import as_bool, as_number, as_whole
 from keraslike.tasks.spans import best_spans
 from keraslike.tasks.transformer import TransformerTask
 
@@ -74,15 +75,12 @@ class QuestionAnswering(TransformerTask):
         null_threshold: float = 0.0,
     ) -> None:
         super().__init__()
-        counts: dict[str, tuple[Any, int]] = {"stride": (stride, 0), "max_answer_length": (max_answer_length, 1)}
-        for name, (value, lowest) in {**counts, "top_k": (top_k, 1)}.items():
-            if isinstance(value, bool) or not isinstance(value, int) or value < lowest:
-                raise ArgumentError(f"{name} is {value!r}.", f"a whole number from {lowest} on.")
-        self.stride = stride
-        self.max_answer_length = max_answer_length
-        self.top_k = top_k
-        self.unanswerable = unanswerable
-        self.null_threshold = null_threshold
+        wrong = "{name} is {value!r}."
+        self.stride = as_whole("stride", stride, 0, wrong)
+        self.max_answer_length = as_whole("max_answer_length", max_answer_length, 1, wrong)
+        self.top_k = as_whole("top_k", top_k, 1, wrong)
+        self.unanswerable = as_bool("unanswerable", unanswerable)
+        self.null_threshold = as_number("null_threshold", null_threshold, lambda _: True, "a number.", wrong)
         self._counts = (0, 0)
 
     # From the user's data to rows
@@ -111,7 +109,7 @@ class QuestionAnswering(TransformerTask):
         """Tell a single (question, context), or a dict of them, from a container of rows."""
         if isinstance(x, Mapping):
             return any(isinstance(value, str) for value in x.values()) and not is_squad(x)
-        return isinstance(x, str) or (isinstance(x, tuple) and len(x) == 2 and all(isinstance(p, str) for p in x))
+        return isinstance(x, str) or (isinstance(x, tuple) and len(x) == 2 and are_strings(x))
 
     def strata(self, rows: Rows) -> Sequence[Any] | None:
         """Give whether each question has an answer, so that a split leaves as many in both parts."""
@@ -246,6 +244,10 @@ class QuestionAnswering(TransformerTask):
         return padded, torch.tensor([[*map(int, f["target"]), len(f["input_ids"])] for f in features])
 
     # From outputs to answers
+
+    def answers_like(self, references: Sequence[Any]) -> list[Any]:
+        """Give dicts with a text, as `decode` does."""
+        return [{"answer": ""}] * len(references)
 
     def decode(self, outputs: Any, features: Sequence[Feature]) -> list[Any]:
         """Give the best answer of each question, over all its windows, as a dict; a list of dicts for `top_k` > 1.

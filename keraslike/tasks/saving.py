@@ -29,14 +29,16 @@ class SavingVerbs(TuningVerbs):
             overwrite: replace a directory that keraslike wrote before.
 
         Raises:
-            ArgumentError: something stands there already, or the model has no task.
+            ArgumentError: something stands there already, the model has no task, or its network is no transformer.
             NotFittedError: the network is not built yet.
         """
         network, task = self.network, self.task
-        if task is None or not is_pretrained(getattr(network, "wrapped", network)):
+        bare = getattr(network, "wrapped", network)
+        if task is None or not is_pretrained(bare):
+            kind = "the model has no task" if task is None else f"the network is a {type(bare).__name__}"
             raise ArgumentError(
-                "only a transformer with a task is saved as a directory.",
-                "a model made with task=.",
+                f"only a transformer with a task is saved as a directory, and {kind}.",
+                "a model made with task=, whose network has save_pretrained and config, as transformers' own have.",
                 "write model.save_weights(file) for the weights of any network.",
             )
         task.describe(network)

@@ -11,11 +11,11 @@ from torch import Tensor
 from keraslike.data.encoding import Feature, Features
 from keraslike.data.loader import pad_features
 from keraslike.data.rows import Rows
-from keraslike.data.sentences import SENTENCES, TEXT_NUMBER, read_sentences, sets_of_texts
-from keraslike.errors import ArgumentError, DataError
+from keraslike.data.sentences import SENTENCES, TEXT_NUMBER, is_one_text, read_sentences, sets_of_texts
+from keraslike.errors import DataError
 from keraslike.losses.base import Loss
 from keraslike.losses.squared_error_per_text import IGNORED, SquaredErrorPerText
-from keraslike.metrics.kinds import OF_VALUES
+from keraslike.metrics.kinds import VALUE
 from keraslike.recipes.defaults import FINE_TUNING, Recipe
 from keraslike.tasks.collapse import collapse_remark
 from keraslike.tasks.marking import (
@@ -29,6 +29,7 @@ from keraslike.tasks.marking import (
     require_two_sentences,
     takes_space,
 )
+from keraslike.tasks.option_checks import as_choice, as_text, as_whole
 from keraslike.tasks.token_heads import HEADS, centre, check_token_head
 from keraslike.tasks.transformer import TransformerTask
 
@@ -87,7 +88,7 @@ class SentenceOrdering(TransformerTask):
     name: ClassVar[str] = "sentence-ordering"
     has_targets: ClassVar[bool] = False
     ignores_padding: ClassVar[bool] = True
-    compares: ClassVar[frozenset[str] | None] = OF_VALUES
+    compares: ClassVar[frozenset[str] | None] = frozenset({VALUE})
     recipe: ClassVar[Recipe] = replace(FINE_TUNING, learning_rate=1e-4)
     auto_class: ClassVar[str] = "AutoModelForTokenClassification"
     head: ClassVar[str] = "ForTokenClassification"
@@ -102,11 +103,11 @@ class SentenceOrdering(TransformerTask):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        _check(targets=(targets, TARGETS), head=(head, HEADS), start=(start, STARTS))
-        if window < 2:
-            raise ArgumentError(f"window={window}: there is nothing to order.", "2 sentences or more.", "window=5.")
-        self.marker, self.targets, self.start, self.window, self.seed = marker, targets, start, window, seed
-        self._head = head
+        self.marker = as_text("marker", marker, 'write marker="sep".')
+        self.targets, self.start = as_choice("targets", targets, TARGETS), as_choice("start", start, STARTS)
+        self.window = as_whole("window", window, 2, expected="2 sentences or more.")
+        self.seed = as_whole("seed", seed, 0)
+        self._head = as_choice("head", head, HEADS)
         self.auto_class, self.head, _ = HEADS[head]  # type: ignore[misc]  # each object has its own
         self.layout: Layout | None = None
         self._space = ""
@@ -125,9 +126,8 @@ class SentenceOrdering(TransformerTask):
         return sets_of_texts(x)
 
     def is_one(self, x: Any, *, has_pairs: bool) -> bool:
-        """Tell the sentences of one text, a list of strings, from a container of texts."""
-        is_list = isinstance(x, (list, tuple)) and len(x) > 0 and all(isinstance(part, str) for part in x)
-        return isinstance(x, str) or is_list
+        """Tell the sentences of one text, a list of strings or a dict of them, from a container of texts."""
+        return is_one_text(x)
 
     def learn(self, rows: Rows, labels: Sequence[Any] | None = None) -> None:
         """Note of how many sentences the texts are, and their mean position."""
@@ -282,7 +282,8 @@ class SentenceOrdering(TransformerTask):
 
     def remark(self, row: Mapping[str, Any]) -> str | None:
         """Say so where the scores say nothing of the order, being all near the mean."""
-        return collapse_remark(row, round(sum(self._sizes or (0, 0)) / 2))
+        is_sep = self.marker == choose_marker(DEFAULT_MARKER, self.tokenizer)
+        return collapse_remark(row, round(sum(self._sizes or (0, 0)) / 2), is_sep=is_sep)
 
     @property
     def _known_layout(self) -> Layout:
@@ -292,9 +293,3 @@ class SentenceOrdering(TransformerTask):
     def state(self) -> dict[str, Any]:
         """Give the options, the marker as the token that it is, and the length that texts are cut at."""
         return {**super().state(), "head": self._head}
-
-
-def _check(**given: tuple[str, Mapping[str, Any]]) -> None:
-    for name, (value, choices) in given.items():
-        if value not in choices:
-            raise ArgumentError(f"{name}={value!r} is not known.", f"one of {', '.join(map(repr, choices))}.")

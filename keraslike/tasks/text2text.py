@@ -2,7 +2,6 @@
 
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
-from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
@@ -20,6 +19,7 @@ from keraslike.losses.base import Loss
 from keraslike.tasks import pretrained
 from keraslike.tasks.cuts import Cuts
 from keraslike.tasks.decoding import end_to_add, first_token
+from keraslike.tasks.option_checks import as_text, as_whole
 from keraslike.tasks.transformer import TransformerTask
 
 CHUNK = 1_000
@@ -74,27 +74,18 @@ class Text2Text(TransformerTask):
         generation: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        self.prefix = prefix
-        self.max_target_length = max_target_length
-        self.max_new_tokens = max_new_tokens
-        self.num_beams = num_beams
-        self._check_arguments(generation)
+        self.prefix = as_text("prefix", prefix, 'prefix="summarize: ".')
+        counts = {"max_target_length": max_target_length, "max_new_tokens": max_new_tokens, "num_beams": num_beams}
+        own = {name: None if count is None else as_whole(name, count, 1) for name, count in counts.items()}
+        self.max_target_length = own["max_target_length"]
+        self.max_new_tokens = own["max_new_tokens"]
+        self.num_beams = own["num_beams"]
+        if generation:
+            check_generation(generation, OF_TASK)
         self.generation = dict(generation or {})
         self._target_limit: int | None = None
         self._start: int | None = None
         self._end: int | None = None
-
-    def _check_arguments(self, generation: Any) -> None:
-        for name in ("max_target_length", "max_new_tokens", "num_beams"):
-            value = getattr(self, name)
-            is_whole = isinstance(value, Integral) and not isinstance(value, bool)
-            if value is not None and not (is_whole and value >= 1):
-                what = "is below 1" if is_whole else "is no whole number"
-                raise ArgumentError(f"{name}={value!r} {what}.", "1 or more.", f"leave {name} out.")
-        if not isinstance(self.prefix, str):
-            raise ArgumentError(f"prefix={self.prefix!r} is no text.", "a str.", 'prefix="summarize: ".')
-        if generation:
-            check_generation(generation, OF_TASK)
 
     def read(self, x: Any, y: Any = None, **options: Any) -> Rows:
         """Read rows of a source text and, to learn from, a target text; as in `read_texts_to_texts`.

@@ -12,11 +12,12 @@ from keraslike.data.labels import Labels
 from keraslike.data.loader import pad_features
 from keraslike.data.rows import Rows
 from keraslike.data.targets import is_multi_hot, kind_of_targets
-from keraslike.errors import ArgumentError, LabelError
+from keraslike.errors import LabelError
 from keraslike.losses import BinaryCrossEntropy, CrossEntropy, MeanSquaredError
 from keraslike.losses.base import Loss
 from keraslike.metrics.reading import classes, probabilities
 from keraslike.tasks.labelled import MULTI, REGRESSION, SINGLE, LabelledTask
+from keraslike.tasks.option_checks import as_choice
 from keraslike.tasks.thresholds import Threshold
 
 CHUNK = 1_000
@@ -54,8 +55,8 @@ class TextClassification(LabelledTask):
     def __init__(
         self, problem_type: str | None = None, labels: Sequence[Any] | None = None, targets: int | None = None
     ) -> None:
-        if problem_type is not None and problem_type not in LOSSES:
-            raise ArgumentError(f"there is no problem_type {problem_type!r}.", f"one of {', '.join(LOSSES)}.")
+        if problem_type is not None:
+            as_choice("problem_type", problem_type, LOSSES, "there is no {name} {value!r}.")
         super().__init__(problem_type, labels, targets)
         self._is_told = problem_type is not None
         self.is_multi_hot = False

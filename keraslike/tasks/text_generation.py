@@ -13,6 +13,7 @@ from keraslike.data.packing import ones_like, pack_rows
 from keraslike.errors import ArgumentError, DataError
 from keraslike.tasks import pretrained
 from keraslike.tasks.language import LanguageTask
+from keraslike.tasks.option_checks import as_above_zero, as_bool, as_share, as_whole
 
 SAMPLING = ("temperature", "top_k", "top_p")
 
@@ -60,16 +61,17 @@ class TextGeneration(LanguageTask):
         sample_by: str = "line",
     ) -> None:
         super().__init__(block_size, sample_by)
-        self.max_new_tokens = max_new_tokens
-        self.do_sample = do_sample
-        self.temperature = temperature
-        self.top_k = top_k
-        self.top_p = top_p
-        self.num_beams = num_beams
-        self.return_full_text = return_full_text
-        self._check_arguments()
+        wrong = "{name}={value!r} gives no text."
+        self.max_new_tokens = as_whole("max_new_tokens", max_new_tokens, 1, wrong)
+        self.do_sample = as_bool("do_sample", do_sample)
+        self.temperature = None if temperature is None else as_above_zero("temperature", temperature)
+        self.top_k = None if top_k is None else as_whole("top_k", top_k, 0)
+        self.top_p = None if top_p is None else as_share("top_p", top_p)
+        self.num_beams = as_whole("num_beams", num_beams, 1, wrong)
+        self.return_full_text = as_bool("return_full_text", return_full_text)
+        self._check_sampling()
 
-    def _check_arguments(self) -> None:
+    def _check_sampling(self) -> None:
         given = [name for name in SAMPLING if getattr(self, name) is not None]
         if given and not self.do_sample:
             raise ArgumentError(
@@ -77,10 +79,6 @@ class TextGeneration(LanguageTask):
                 f"do_sample=True beside {given[0]}.",
                 f"write TextGeneration(do_sample=True, {given[0]}={getattr(self, given[0])}).",
             )
-        for name in ("max_new_tokens", "num_beams"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ArgumentError(f"{name}={value!r} gives no text.", "1 or more.", "leave it out.")
 
     def size(self, config: Any) -> dict[str, Any]:
         """Let an encoder look back only, or it would see the tokens that it is to tell."""
@@ -178,7 +176,7 @@ def _positions(network: Any, ids: Tensor) -> dict[str, Tensor]:
 
     Its `forward` counts so by itself, but `generate` would begin at 0, where nothing was learned.
     """
-    embeddings = getattr(network.base_model, "embeddings", None)
+    embeddings: Any = getattr(network.base_model, "embeddings", None)
     count = getattr(embeddings, "create_position_ids_from_input_ids", None)
     return {} if count is None else {"position_ids": count(ids, embeddings.padding_idx)}
 

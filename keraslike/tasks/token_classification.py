@@ -12,7 +12,7 @@ from keraslike.calling import did_you_mean
 from keraslike.data.encoding import Feature, Features, pad_flat
 from keraslike.data.loader import IGNORED_LABEL, pad_features
 from keraslike.data.rows import Rows
-from keraslike.data.tagged_words import has_label, mixed_labels, read_tagged_words
+from keraslike.data.tagged_words import has_label, is_one_row, mixed_labels, read_tagged_words
 from keraslike.data.word_windows import Window, word_windows
 from keraslike.errors import DataError, LabelError
 from keraslike.losses.base import Loss
@@ -20,7 +20,8 @@ from keraslike.losses.token_cross_entropy import TokenCrossEntropy
 from keraslike.metrics.entities import are_entity_tags
 from keraslike.metrics.reading import classes, probabilities
 from keraslike.tasks.labelled import SINGLE, LabelledTask
-from keraslike.tasks.word_tokenizer import JOINED, joins_words, require_room, require_stride, require_words, with_spaces
+from keraslike.tasks.option_checks import as_bool, as_whole
+from keraslike.tasks.word_tokenizer import JOINED, joins_words, require_room, require_words, with_spaces
 
 Reader = Callable[[Tensor, str], Tensor]
 
@@ -32,6 +33,8 @@ OUTSIDE = "O"
 
 SHARE = 4
 """Without a stride, windows overlap by this part of what they hold. Chosen by reasoning, not measured."""
+
+NO_STRIDE = "{name}={value!r} is {kind}, no number of pieces."
 
 OWN = frozenset({"words", "size", "target", "row"})
 """What a feature holds beside the network's inputs."""
@@ -69,9 +72,8 @@ class TokenClassification(LabelledTask):
         self, label_all_pieces: bool = False, stride: int | None = None, labels: Sequence[Any] | None = None
     ) -> None:
         super().__init__(SINGLE, labels)
-        require_stride(stride)
-        self.label_all_pieces = label_all_pieces
-        self.stride = stride
+        self.label_all_pieces = as_bool("label_all_pieces", label_all_pieces)
+        self.stride = None if stride is None else as_whole("stride", stride, 0, NO_STRIDE, "an int, 0 or more.")
         self.commonest: Any = None
         self._long = (0, 0)
 
@@ -83,22 +85,8 @@ class TokenClassification(LabelledTask):
         return read_tagged_words(x, y, **{name: options[name] for name in names if name in options})
 
     def is_one(self, x: Any, *, has_pairs: bool) -> bool:
-        """Tell a single row: a list of words, or a string, which is split at its spaces.
-
-        Raises:
-            DataError: a list of strings that all have spaces, which may be meant as texts.
-        """
-        if isinstance(x, str):
-            return True
-        if not isinstance(x, (list, tuple)) or not x or not all(isinstance(word, str) for word in x):
-            return False
-        if all(len(word.split()) > 1 for word in x):
-            raise DataError(
-                f"x is a list of strings with spaces, such as {x[0]!r:.80}, and a list of strings is one row of words.",
-                "a list of words, or a list of such lists.",
-                "split texts into words: [text.split() for text in x].",
-            )
-        return True
+        """Tell a single row, such as a list of words, from a container of rows; see `data.tagged_words.is_one_row`."""
+        return is_one_row(x)
 
     def strata(self, rows: Rows) -> None:
         """Give no classes: rows have many labels each."""
@@ -171,6 +159,15 @@ class TokenClassification(LabelledTask):
             share = f"{count:,} of {len(rows):,} {f'{rows.part} rows'.strip()} ({100 * count / len(rows):.1f} %)"
             self.notes.append(f"{share} are longer than {self.max_length:,} tokens ({longest:,} at most): in windows.")
         return features
+
+    def check_features(self, features: Sequence[Feature]) -> None:
+        """Refuse features in which no word counts; as in `Task`."""
+        if all((feature["target"] == IGNORED_LABEL).all() for feature in features):
+            raise DataError(
+                "no row has a word with a label that counts.",
+                "words and labels in each row; a word of which the tokenizer makes no piece does not count.",
+                "check how x and its labels were made.",
+            )
 
     def _encode_all(self, rows: Rows) -> Iterator[Feature]:
         words = rows.column("words")

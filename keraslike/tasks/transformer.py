@@ -8,7 +8,7 @@ from torch import nn
 from keraslike.errors import ArgumentError
 from keraslike.tasks import pretrained
 from keraslike.tasks.base import Task
-from keraslike.tasks.mistakes import auto_class_of, check_head
+from keraslike.tasks.mistakes import auto_class_of, check_head, check_kind
 
 
 class TransformerTask(Task):
@@ -58,12 +58,13 @@ class TransformerTask(Task):
 
         Raises:
             LoadError: the model cannot be found or read.
-            ArgumentError: a module has no tokenizer.
+            ArgumentError: the model is of a kind that has no head for the task, or a module has no tokenizer.
             LabelError: a module has not as many outputs as there are labels.
         """
         if isinstance(source, nn.Module):
             return self._adopt(source, tokenizer, max_length)
         config = pretrained.load_config(source)
+        check_kind(self, source, config)
         self._keep_tokenizer(source if tokenizer is None else tokenizer, config, max_length)
         loaded = self._load(source, config)
         pretrained.ensure_pad_token(self.tokenizer, loaded.network.config)

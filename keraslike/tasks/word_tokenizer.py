@@ -3,7 +3,6 @@
 import os
 from typing import Any
 
-from keraslike.data.values import kind_of
 from keraslike.errors import ArgumentError
 
 JOINED = (
@@ -44,18 +43,6 @@ def with_spaces(source: Any, tokenizer: Any) -> Any:
     from transformers import AutoTokenizer
 
     return AutoTokenizer.from_pretrained(source, add_prefix_space=True)
-
-
-def require_stride(stride: Any) -> None:
-    """Refuse what is no number of pieces; None stands for one to be chosen.
-
-    Raises:
-        ArgumentError: it is none.
-    """
-    if stride is not None and (not isinstance(stride, int) or isinstance(stride, bool) or stride < 0):
-        raise ArgumentError(
-            f"stride={stride!r} is {kind_of(stride)}, no number of pieces.", "an int, 0 or more.", "leave it out."
-        )
 
 
 def require_room(tokenizer: Any, max_length: int | None, stride: int | None) -> None:

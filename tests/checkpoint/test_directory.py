@@ -139,3 +139,22 @@ def test_no_manifest(tmp_path: Path):
     """A directory that keraslike did not write is a checkpoint like any other, as the error says."""
     with pytest.raises(LoadError, match=r"was not written by model\.save(.|\n)*task=\"text-classification\""):
         read_manifest(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("given", "what", "do"),
+    [
+        ("p.txt", "is a file", "check the path."),
+        ("modl", "there is no directory", "did you mean '{}/model'?"),
+        ("q.txt", "there is no directory", "check the path."),
+    ],
+)
+def test_no_directory(given: str, what: str, do: str, tmp_path: Path):
+    """A file is called one, and what is suggested instead is a directory."""
+    (tmp_path / "p.txt").touch()
+    (tmp_path / "model").mkdir()
+
+    with pytest.raises(LoadError, match=what) as error:
+        read_manifest(tmp_path / given)
+
+    assert error.value.do == do.format(tmp_path)

@@ -10,7 +10,7 @@ from PIL import Image
 from scipy.io import wavfile
 from torch.utils.data import IterableDataset
 
-from keraslike.data.audio import is_one_sound, is_sound, read_sound, resample, with_rates
+from keraslike.data.audio import is_one_sound, is_sound, read_sound, refuse_channels, resample, with_rates
 from keraslike.data.cutting import WHOLE, Cut
 from keraslike.data.features import FeatureBatch
 from keraslike.data.fields import Field
@@ -223,6 +223,29 @@ def test_encoded_image_by_its_path(tmp_path: Path):
     np.testing.assert_array_equal(as_rgb({"bytes": None, "path": str(tmp_path / "one.png")})[..., 0], GREY)
 
 
+def test_animated_image(tmp_path: Path):
+    """Of an image of many pictures the first is read, and its file is closed."""
+    Image.fromarray(GREY).save(tmp_path / "two.gif", save_all=True, append_images=[Image.fromarray(255 - GREY)])
+
+    check_image(str(tmp_path / "two.gif"))
+
+    np.testing.assert_array_equal(as_rgb(str(tmp_path / "two.gif"))[..., 0], GREY)
+
+
+def test_encoded_image_without_an_ending(tmp_path: Path):
+    """In a dict of datasets a path may end in anything."""
+    PICTURE.save(tmp_path / "one.png")
+    (tmp_path / "one.png").rename(tmp_path / "cached")
+
+    np.testing.assert_array_equal(as_rgb({"bytes": None, "path": str(tmp_path / "cached")})[..., 0], GREY)
+
+
+def test_dict_that_holds_no_image():
+    """A dict of datasets with neither bytes nor a path is no image."""
+    with pytest.raises(DataError, match=r"the image is \{'bytes': None, 'path': None\}, a dict"):
+        check_image({"bytes": None, "path": None})
+
+
 def test_largest_number_of_all():
     """Pictures, paths and bools have no numbers to divide by."""
     assert largest_number([PICTURE, "a.png", np.ones((2, 2), bool)]) is None
@@ -295,6 +318,26 @@ def test_lists_of_real_numbers(kind: str):
     assert read_sound(LISTS[kind])[0].tolist() == [0.0, 0.5, -0.25]
 
 
+def test_bytes_are_a_sound():
+    """What a file holds is a sound as well as its path, in a row and alone."""
+    assert (is_sound(b"RIFF"), is_one_sound(b"RIFF"), is_one_sound([b"RIFF"])) == (True, True, False)
+
+
+@pytest.mark.parametrize("shape", [(1600, 1), (1600, 8), (2, 2)])
+def test_samples_before_channels(shape: tuple[int, int]):
+    """An array with at most 8 columns is no array of many sounds."""
+    with pytest.raises(DataError, match=r"one sound with channels"):
+        refuse_channels(torch.zeros(shape))
+
+
+@pytest.mark.parametrize("x", [np.zeros((2, 1600)), np.zeros(4), [np.zeros((1600, 2))], np.zeros((4, 2, 1600))])
+def test_sounds_that_are_many(x: Any):
+    """Rows of samples, a list, and rows of channels are what they seem."""
+    refuse_channels(x)
+
+    assert len(x)
+
+
 def test_lists_that_are_no_sounds():
     """Python's ints may be labels, and bools and complex numbers are none of a wave."""
     others: list[Any] = [[0, 1], [True, False], [0.5, "a"], [0.5, None], [1j, 0.5], [np.complex64(1)], [np.True_], []]
@@ -362,3 +405,27 @@ def test_what_holds_none(x: Any):
     """A number, None, or a file of another kind is told what is read, in the task's words."""
     with pytest.raises(DataError, match=r"which holds no image(.|\n)*an image, or many"):
         read_media(x, fields=[Field("image", (), "an image")], is_value=lambda value: False, labelled=False)
+
+
+def test_number_is_for_messages_alone():
+    """What is the same image is equal, whatever row it is said to be."""
+    column = read({"img": [GREY]}, labelled=False).column("image")
+
+    assert Whole(GREY, 3) == Whole(GREY) != Whole(GREY.copy())
+    assert len({Whole(GREY, 3), Whole(GREY)}) == 1
+    assert Stored(column, 0, 3) == Stored(column, 0) != Stored(column, 1)
+
+
+@pytest.mark.parametrize("x", ["one.png", b"\x89PNG"], ids=str)
+def test_what_is_one_by_itself(x: Any):
+    """One image, where rows are read, is told to become a list."""
+    with pytest.raises(DataError, match=r"an image by itself\.(.|\n)*put it into a list: \[x\]"):
+        read(x, ["a"])
+
+
+def test_file_that_holds_none(tmp_path: Path):
+    """A file that is there, and of another kind, is not said to be missing."""
+    (tmp_path / "a.mp3").write_bytes(b"x")
+
+    with pytest.raises(DataError, match=r"a\.mp3', which holds no image\.\n"):
+        read(tmp_path / "a.mp3", ["a"])

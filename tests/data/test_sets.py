@@ -113,6 +113,17 @@ def test_sets_of_texts_alone(value: Any, names: tuple[str, str]) -> None:
 
 
 @pytest.mark.parametrize(
+    "value", [["a rose"], np.array(["a rose"]), (text for text in ["a rose"]), "a rose", 3], ids=str
+)
+@pytest.mark.parametrize("beside", [pd.DataFrame(COLUMNS), COLUMNS, SETS["stream"], "dev.txt"], ids=type)
+def test_beside_a_set_of_texts(value: Any, beside: Any):
+    """Where texts are all that is learned from, what stands beside a set is one too, or is refused as one."""
+    x = {"text": value, "own": beside}
+
+    assert sets_of_lists(x) == x
+
+
+@pytest.mark.parametrize(
     "x",
     [
         {"text": ["a"], "title": ["b"]},

@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from keraslike import Model
 from keraslike.errors import ArgumentError, DataError, LoadError
 from tests.engine.letters import Letters, LettersTask, text_of
+from tests.tiny import texts_with_labels
 
 TEXTS = [text_of(3 + (7 * row) % 23, row) for row in range(21)]
 NUMBERS = list(range(21))
@@ -129,6 +130,25 @@ def test_sets_of_plain_texts(give: Callable[[Path], Any], names: tuple[str, str]
 
     expected = {f"{name}_{key}": value for name, own in zip(names, alone, strict=True) for key, value in own.items()}
     assert found == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("task", "texts"),
+    [
+        ("fill-mask", texts_with_labels()[0]),
+        ("sentence-ordering", [["a film", "the story", "a cast"], ["a cast", "a film"]]),
+    ],
+)
+def test_a_list_beside_a_table(task: str, texts: list[Any], tiny_bert: Path):
+    """Where there are no targets, a list of rows is a set like a table of them."""
+    model = Model(str(tiny_bert), task=task, device="cpu")
+    model.fit(texts, epochs=1, seed=0, verbose=0)
+    table = pd.DataFrame({"text" if task == "fill-mask" else "sentences": texts})
+
+    values = model.evaluate({"list": texts, "table": table}, verbose=0)
+
+    alone = model.evaluate(texts, verbose=0)
+    assert values == {f"{name}_{metric}": value for name in ("list", "table") for metric, value in alone.items()}
 
 
 def test_a_column_that_was_learned_from_is_no_set(tiny_bert: Path):

@@ -1,5 +1,6 @@
 """Audio classification beside transformers alone: rates, lengths that are not padded, training, and what is refused."""
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from transformers import logging as transformers_logging
 
 import keraslike
 from keraslike import Model
+from keraslike.data.audio import read_sound
 from keraslike.data.cutting import WHOLE, Cut
 from keraslike.data.features import FeatureBatch
 from keraslike.errors import ArgumentError, DataError
@@ -304,6 +306,9 @@ def make_containers(folder: Path) -> dict[str, Any]:
         "dicts of tensors": ([{**row, "array": torch.from_numpy(row["array"])} for row in dicts], HEIGHTS),
         "paths": (paths, HEIGHTS),
         "encoded": (encoded, HEIGHTS),
+        "bytes": ([row["bytes"] for row in encoded], HEIGHTS),
+        "frame of bytes": (pd.DataFrame({"audio": [row["bytes"] for row in encoded], "label": HEIGHTS}), None),
+        "bytes and rates": ({"audio": [row["bytes"] for row in encoded], "sampling_rate": [1] * 40}, HEIGHTS),
         "pairs": (list(zip(waves, HEIGHTS, strict=True)), None),
         "list of dicts": ([{"audio": d, "label": h} for d, h in zip(dicts, HEIGHTS, strict=True)], None),
         "dict of columns": ({"speech": waves, "label": HEIGHTS}, None),
@@ -332,6 +337,7 @@ KINDS = [
     ),
     *("two channels", "two channels of int16", "one channel", "dicts", "dicts of tensors", "paths", "encoded", "pairs"),
     *("list of dicts", "dict of columns", "frame", "Dataset", "Dataset of files"),
+    *("bytes", "frame of bytes", "bytes and rates"),
 ]
 
 
@@ -349,14 +355,14 @@ def test_every_container_gives_the_same_tensors(kind: str, trained: Model, conta
     assert targets.tolist() == [["high", "low"].index(height) for height in HEIGHTS]
 
 
-@pytest.mark.parametrize("kind", ["array", "tensor", "floats", "dict", "path", "Path"])
+@pytest.mark.parametrize("kind", ["array", "tensor", "floats", "dict", "path", "Path", "bytes"])
 def test_one_sound_gives_one_answer(kind: str, trained: Model, tmp_path: Path):
     """One sound in, one label out, whatever it is."""
     wave = TONES[0]
     wavfile.write(tmp_path / "one.wav", RATE, wave)
     given: dict[str, Any] = {"array": wave, "tensor": torch.from_numpy(wave), "floats": wave.tolist()}
     given |= {"dict": {"array": wave, "sampling_rate": RATE}, "path": str(tmp_path / "one.wav")}
-    given["Path"] = tmp_path / "one.wav"
+    given |= {"Path": tmp_path / "one.wav", "bytes": (tmp_path / "one.wav").read_bytes()}
 
     assert trained.predict(given[kind]) == trained.predict([wave])[0]
 
@@ -557,10 +563,112 @@ def test_file_that_is_no_sound(trained: Model, tmp_path: Path):
         trained.predict(str(tmp_path / "broken.wav"))
 
 
+def wav_of(wave: npt.NDArray[Any]) -> bytes:
+    """Give a sound as a WAV file, by scipy."""
+    file = io.BytesIO()
+    wavfile.write(file, RATE, wave)
+    return file.getvalue()
+
+
+WHOLE_WAV = wav_of((TONES[0] * 32_767).astype(np.int16))
+BROKEN = {
+    "an opening": (b"RIFFxx", "its header is broken"),
+    "half a header": (WHOLE_WAV[:30], "its header is broken"),
+    "no samples": (WHOLE_WAV[:4] + (28).to_bytes(4, "little") + WHOLE_WAV[8:36], "its header is broken"),
+    "nothing": (b"", "not understood"),
+    "another kind": (b"ID3" + bytes(100), "not understood"),
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+@pytest.mark.parametrize("as_bytes", [False, True])
+def test_broken_files_are_named(kind: str, as_bytes: bool, tiny_wav2vec2: Path, tmp_path: Path):
+    """Whatever is wrong with a WAV file, its row and its name are told before the first step."""
+    content, text = BROKEN[kind]
+    (tmp_path / "bad.wav").write_bytes(content)
+    x = [WHOLE_WAV, content if as_bytes else str(tmp_path / "bad.wav")]
+    named = "" if as_bytes else r", '.*bad\.wav',"
+
+    with pytest.raises(DataError, match=rf"the sound of row 1 \(counted from 0\){named} cannot be read: .*{text}"):
+        Model(str(tiny_wav2vec2), task=NAME, device="cpu").fit(x, ["high", "low"], epochs=1, verbose=0)
+
+
+@pytest.mark.parametrize("as_bytes", [False, True])
+@pytest.mark.parametrize("kind", ["int16", "float32", "uint8"])
+def test_file_that_is_cut_off(as_bytes: bool, kind: str, trained: Model, tmp_path: Path):
+    """A file that ends before its header says is refused, with its row and how much of it is there."""
+    whole = wav_of(TONES[0].astype(kind))
+    (tmp_path / "cut.wav").write_bytes(whole[:-1_000])
+    x = [whole, whole[:-1_000] if as_bytes else str(tmp_path / "cut.wav")]
+    named = "" if as_bytes else r", '.*cut\.wav',"
+    size = TONES[0].size * np.dtype(kind).itemsize
+
+    with pytest.raises(
+        DataError, match=rf"row 1 \(counted from 0\){named} is cut off: {size - 1_000:,} of {size:,} by"
+    ):
+        trained.predict(x)
+
+
+@pytest.mark.parametrize("kind", ["streamed", "a wrong size of all", "tags behind", "big-endian"])
+def test_unusual_files_that_are_whole(kind: str, tmp_path: Path):
+    """Files whose samples are all there are read, whatever else their headers say."""
+    wave = (TONES[0] * 32_767).astype(np.int16)
+    start = WHOLE_WAV.index(b"data")
+    unusual = {
+        "streamed": b"RIFF" + b"\xff" * 4 + WHOLE_WAV[8 : start + 4] + b"\xff" * 4 + WHOLE_WAV[start + 8 :],
+        "a wrong size of all": b"RIFF" + (len(WHOLE_WAV) + 8).to_bytes(4, "little") + WHOLE_WAV[8:],
+        "tags behind": WHOLE_WAV + b"LIST" + (4).to_bytes(4, "little") + b"INFO",
+        "big-endian": wav_of(wave.astype(">i2")),
+    }[kind]
+
+    given, rate = read_sound(unusual)
+
+    np.testing.assert_array_equal(given, wave / np.float32(32_768))
+    assert rate == RATE
+
+
+def test_file_that_breaks_later_is_named(trained: Model, tmp_path: Path):
+    """A file that is gone when its batch is read is told with the user's row."""
+    for number in range(3):
+        (tmp_path / f"{number}.wav").write_bytes(WHOLE_WAV)
+    rows = trained.task.read([str(tmp_path / f"{number}.wav") for number in range(3)], labelled=False)
+    features = trained.task.encode_rows(rows.take([2, 1]))
+    (tmp_path / "1.wav").unlink()
+
+    with pytest.raises(
+        DataError, match=r"the sound of row 1 \(counted from 0\) is '.*1\.wav', and there is no such file"
+    ):
+        trained.task.collate(list(features))
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_file_of_another_kind_is_answered_as_in_a_list(is_there: bool, trained: Model, tmp_path: Path):
+    """The path of a file that is not read has the same message alone and in a list."""
+    path = tmp_path / "c.mp3"
+    if is_there:
+        path.write_bytes(b"x")
+    with pytest.raises(DataError) as in_a_list:
+        trained.predict([str(path)])
+
+    with pytest.raises(DataError) as alone:
+        trained.predict(str(path))
+
+    assert str(alone.value) == str(in_a_list.value)
+    assert "of a .wav file" in str(alone.value)
+
+
+@pytest.mark.parametrize("verb", ["predict", "fit"])
+def test_array_that_looks_like_one_sound_with_channels(verb: str, trained: Model):
+    """Samples in rows and channels in columns are one sound, which a list of one sound says."""
+    stereo = np.stack([TONES[0], TONES[0]], axis=-1)
+
+    with pytest.raises(DataError, match=r"shape \(1600, 2\)(.|\n)*one sound with channels(.|\n)*write \[x\]"):
+        trained.fit(stereo, HEIGHTS, epochs=1, verbose=0) if verb == "fit" else trained.predict(stereo)
+    assert trained.predict([stereo]) == trained.predict([TONES[0]])
+
+
 def test_sounds_of_eight_bits():
     """Eight bits have their middle at 128, as WAV files hold them."""
-    from keraslike.data.audio import read_sound
-
     wave, rate = read_sound(np.array([0, 128, 255], dtype=np.uint8))
 
     assert wave.tolist() == [-1.0, 0.0, 127 / 128]

@@ -242,6 +242,18 @@ def test_a_hidden_test_part(tiny_bert: Path):
     assert len(model.predict(parts)) == 5
 
 
+@pytest.mark.parametrize(
+    ("part", "do"),
+    [("mnli", "write evaluate(folder), for both dev parts."), ("rte", 'write evaluate(data["validation"]).')],
+)
+def test_where_labels_are(part: str, do: str):
+    """Which labels are not hidden is a whole sentence."""
+    with pytest.raises(DataError) as error:
+        GlueTask(part).named([-1], "y")
+
+    assert error.value.do == do
+
+
 def test_no_labels_at_all(tiny_bert: Path):
     """GLUE's own test files have no such column."""
     table = {"index": [0, 1], **dict.fromkeys(COLUMNS["mnli"], TEXTS[:2])}

@@ -147,6 +147,7 @@ def test_numbers(tiny_vit: Path):
 
 def make_containers(folder: Path) -> dict[str, Any]:
     """Give the same images, all 8 x 9, in every kind of container."""
+    import pandas as pd
     from datasets import ClassLabel, Dataset, DatasetInfo, Features
 
     images = [rgb(image[:8]) for image in IMAGES]
@@ -173,6 +174,8 @@ def make_containers(folder: Path) -> dict[str, Any]:
         "grey pictures": ([picture.convert("L") for picture in pictures], PLACES),
         "paths": (paths, PLACES),
         "Path objects": ([Path(path) for path in paths], PLACES),
+        "bytes": ([Path(path).read_bytes() for path in paths], PLACES),
+        "frame of bytes": (pd.DataFrame({"image": [Path(p).read_bytes() for p in paths], "label": PLACES}), None),
         "x and y in a tuple": ((stack, PLACES), None),
         "pairs": (list(zip(images, PLACES, strict=True)), None),
         "dict of columns": ({"img": stack, "label": PLACES}, None),
@@ -192,6 +195,7 @@ def containers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 KINDS = [
     *("(rows, h, w, 3)", "(rows, 3, h, w)", "(rows, h, w)", "(rows, h, w, 1)", "with transparency", "floats", "tensor"),
     *("list of arrays", "lists of numbers", "pictures", "grey pictures", "paths", "Path objects"),
+    *("bytes", "frame of bytes"),
     *("x and y in a tuple", "pairs", "dict of columns", "list of dicts", "Dataset", "Dataset in y"),
 ]
 
@@ -285,14 +289,14 @@ def test_folder_of_class_folders(split: bool, tiny_vit: Path, tmp_path: Path, mo
     assert model.evaluate(str(tmp_path / "data"), verbose=0)["accuracy"] <= 1
 
 
-@pytest.mark.parametrize("kind", ["array", "grey", "picture", "path", "Path", "bytes"])
+@pytest.mark.parametrize("kind", ["array", "grey", "picture", "path", "Path", "bytes", "encoded"])
 def test_one_image_gives_one_answer(kind: str, trained: Model, tmp_path: Path):
     """One image in, one label out, whatever it is."""
     image = rgb(IMAGES[0])
     path = tmp_path / "one.png"
     Image.fromarray(image).save(path)
     given = {"array": image, "grey": IMAGES[0], "picture": Image.fromarray(image), "path": str(path), "Path": path}
-    given["bytes"] = {"bytes": path.read_bytes(), "path": None}
+    given |= {"bytes": path.read_bytes(), "encoded": {"bytes": path.read_bytes(), "path": None}}
 
     answer = trained.predict(given[kind])
 
@@ -521,8 +525,188 @@ def test_file_that_is_no_image(trained: Model, tmp_path: Path):
     """A file that Pillow cannot read is named."""
     (tmp_path / "broken.png").write_bytes(b"nothing")
 
-    with pytest.raises(DataError, match=r"the image cannot be read: cannot identify image file"):
+    with pytest.raises(
+        DataError,
+        match=r"the image of row 0 \(counted from 0\), '.*broken.png', cannot be read: cannot identify image file",
+    ):
         trained.predict(str(tmp_path / "broken.png"))
+
+
+def with_a_broken_one(kind: str, folder: Path) -> tuple[Any, Any]:
+    """Give 12 images as files, of which that of row 9 is no image, and their labels."""
+    from datasets import Dataset
+
+    paths = []
+    for number, image in enumerate(IMAGES[:12]):
+        paths.append(folder / "data" / ("above" if number < 6 else "below") / f"{number:02}.png")
+        paths[-1].parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(paths[-1])
+    paths[9].write_bytes(b"nope")
+    encoded = [{"bytes": path.read_bytes(), "path": path.name} for path in paths]
+    return {
+        "paths": (list(map(str, paths)), PLACES[:12]),
+        "dicts": (encoded, PLACES[:12]),
+        "folder": (str(folder / "data"), None),
+        "Dataset": (Dataset.from_dict({"image": encoded}), PLACES[:12]),
+    }[kind]
+
+
+@pytest.mark.parametrize("kind", ["paths", "dicts", "folder", "Dataset"])
+def test_broken_file_is_found_before_the_first_step(
+    kind: str, tiny_vit: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A file that is no image is found by its header, with its row and its name, and no weight has changed."""
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
+    x, y = with_a_broken_one(kind, tmp_path)
+    model = Model(str(tiny_vit), task=ImageClassification(labels=["above", "below"]), device="cpu")
+    before = weights_of(model.network).clone()
+
+    with pytest.raises(DataError, match=r"the image of row 9 \(counted from 0\), '(.*/)?09.png', cannot be read"):
+        model.fit(x, y, epochs=1, batch_size=4, shuffle=False, verbose=0)
+
+    assert torch.equal(weights_of(model.network), before)
+
+
+def test_broken_bytes_have_a_row_alone(trained: Model):
+    """Bytes have no name: the message holds the row, and nothing of where they lie in memory."""
+    with pytest.raises(
+        DataError, match=r"the image of row 1 \(counted from 0\) cannot be read: cannot identify im.*file\."
+    ):
+        trained.predict([np.zeros((4, 4)), b"nope"])
+
+
+def test_file_of_sixteen_bits(trained: Model, tmp_path: Path):
+    """Too many bits a channel stand in the header."""
+    Image.fromarray(np.zeros((4, 4), np.uint16)).save(tmp_path / "deep.png")
+
+    with pytest.raises(DataError, match=r"row 0 \(counted from 0\), '.*deep.png', is a picture of mode 'I;16'"):
+        trained.evaluate([str(tmp_path / "deep.png")], ["above"], verbose=0)
+
+
+def test_pixels_that_are_broken_behind_a_good_header(tiny_vit: Path, tmp_path: Path):
+    """What only its pixels can tell is found when its batch is read: with the user's row, also of a part, and file."""
+    path = tmp_path / "cut.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 40), dtype=np.uint8)).save(path)
+    path.write_bytes(path.read_bytes()[:-500])
+    x = [*IMAGES[:19], str(path)]
+
+    with pytest.raises(
+        DataError, match=r"the image of row 19 \(counted from 0\), '.*cut.png', cannot be read: .*trunc"
+    ):
+        Model(str(tiny_vit), task=NAME, device="cpu").fit(x, PLACES[:20], validation_split=0.2, seed=1, verbose=0)
+
+
+def test_prepared_rows_of_a_dataset_are_not_looked_at(trained: Model, containers: dict[str, Any]):
+    """What `prepare` makes of rows on disk is not made once more beforehand."""
+    dataset, _ = containers["Dataset"]
+    calls = []
+
+    def note(row: dict[str, Any]) -> dict[str, Any]:
+        calls.append(row)
+        return row
+
+    rows = trained.task.read(dataset.remove_columns("label"), labelled=False, prepare=note)
+    calls.clear()
+
+    features = trained.task.encode_rows(rows)
+
+    assert calls == []
+    assert len(features) == 40
+
+
+# Folders, and files of other kinds
+
+
+def test_folder_that_is_not_there(tiny_vit: Path, tmp_path: Path):
+    """A misspelt folder is told the nearest name."""
+    (tmp_path / "pets").mkdir()
+
+    with pytest.raises(LoadError, match=r"there is no folder '.*petz'\.\n.*\n  Do: did you mean 'pets'\?"):
+        Model(str(tiny_vit), task=NAME, device="cpu").fit(tmp_path / "petz", epochs=1, verbose=0)
+
+
+@pytest.mark.parametrize("other", [None, "notes.txt"])
+def test_folder_without_images(other: str | None, trained: Model, tmp_path: Path):
+    """An empty folder, or one of other files, says how one of images looks."""
+    (tmp_path / "pets").mkdir()
+    if other:
+        (tmp_path / "pets" / other).write_text("x")
+
+    with pytest.raises(DataError, match=r"the folder '.*pets' holds no image\.\n.*pets/cat/1\.png"):
+        trained.predict(str(tmp_path / "pets"))
+
+
+def test_folder_without_classes(trained: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Images side by side have answers, but no labels to learn."""
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
+    (tmp_path / "flat").mkdir()
+    for number in range(4):
+        Image.fromarray(rgb(IMAGES[number])).save(tmp_path / "flat" / f"{number}.png")
+
+    answers = trained.predict(tmp_path / "flat")
+
+    assert answers == trained.predict(IMAGES[:4])
+    with pytest.raises(DataError, match=r"the folder says no labels(.|\n)*a folder for each class(.|\n)*labels as y"):
+        trained.fit(str(tmp_path / "flat"), epochs=1, verbose=0)
+    with pytest.raises(DataError, match=r"x is the folder '.*flat', and y is given(.|\n)*a list of paths"):
+        trained.fit(str(tmp_path / "flat"), PLACES[:4], epochs=1, verbose=0)
+
+
+def test_folder_that_datasets_cannot_read(trained: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """What else stops `datasets` is said with the folder."""
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
+    (tmp_path / "pets").mkdir()
+    Image.fromarray(IMAGES[0]).save(tmp_path / "pets" / "1.png")
+    for name in ("metadata.csv", "metadata.jsonl"):  # one is enough
+        (tmp_path / "pets" / name).write_text("x")
+
+    with pytest.raises(DataError, match=r"the folder '.*pets' cannot be read: \w+: "):
+        trained.predict(str(tmp_path / "pets"))
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_file_of_another_kind_is_answered_as_in_a_list(is_there: bool, trained: Model, tmp_path: Path):
+    """The path of a file that is not read has the same message alone and in a list."""
+    path = tmp_path / "a.heic"
+    if is_there:
+        path.write_bytes(b"x")
+    with pytest.raises(DataError) as in_a_list:
+        trained.predict([str(path)])
+
+    with pytest.raises(DataError) as alone:
+        trained.predict(str(path))
+
+    assert str(alone.value) == str(in_a_list.value)
+    assert "open files of other kinds yourself" in str(alone.value)
+
+
+@pytest.mark.parametrize("kind", ["path", "bytes"])
+def test_one_image_is_not_learned_from(kind: str, trained: Model, tmp_path: Path):
+    """One image beside its label is told to become a list."""
+    path = tmp_path / "one.png"
+    Image.fromarray(IMAGES[0]).save(path)
+
+    with pytest.raises(DataError, match=r"an image by itself(.|\n)*put it into a list: \[x\]"):
+        trained.fit(str(path) if kind == "path" else path.read_bytes(), "above", epochs=1, verbose=0)
+
+
+def test_no_images_to_predict(trained: Model):
+    """An empty list is told what is missing in words that fit images."""
+    with pytest.raises(DataError, match=r"x is empty\.\n  Expected: at least one row\."):
+        trained.predict([])
+
+
+def test_notes_are_said_once(tiny_vit: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """A head that is drawn twice, and rows for validation, repeat no line."""
+    network = AutoModelForImageClassification.from_pretrained(tiny_vit, num_labels=2)
+    network.save_pretrained(tmp_path / "labelled")
+    dark = [np.eye(8, dtype=np.uint8), 1 - np.eye(8, dtype=np.uint8)] * 10
+
+    model = Model(str(tmp_path / "labelled"), task=NAME, device="cpu")
+    model.fit(dark, PLACES[:20], validation_split=0.2, epochs=1, seed=0)
+
+    said = capsys.readouterr().out
+    assert (said.count("No image processor"), said.count("nearly black")) == (1, 1)
 
 
 def test_bytes_of_zeros_and_ones_are_remarked(tiny_vit: Path):

@@ -10,8 +10,8 @@ import transformers
 from torch import Tensor, nn
 
 from keraslike import Model, QuestionAnswering, SentenceOrdering, Task, Text2Text, TextClassification, TransformerTask
-from keraslike.errors import ArgumentError
-from keraslike.tasks import MultipleChoice
+from keraslike.errors import ArgumentError, DataError, LoadError
+from keraslike.tasks import ImageClassification, MultipleChoice, TokenClassification
 
 TEXTS, TARGETS = ["one", "two", "three", "four"], [1, 1, 0, 1]
 
@@ -141,6 +141,44 @@ def test_collate_gives_only_the_batch():
         fit(OnlyInputs())
 
 
+@pytest.mark.parametrize(("given", "shown"), [(None, "None"), ("bert", "'bert'")])
+def test_build_gives_no_network(given: Any, shown: str):
+    """`build` gives the network, a module."""
+
+    class Lost(HasO):
+        def build(self, source: Any, *, tokenizer: Any = None, max_length: int | None = None) -> Any:
+            return given
+
+    with pytest.raises(ArgumentError, match=rf"Lost.build gave {shown}\.(.|\n)*write return network"):
+        Model(Letters(), task=Lost(), device="cpu")
+
+
+def test_decode_gives_no_list():
+    """`decode` gives a list of answers, one for each row."""
+
+    class Silent(HasO):
+        def decode(self, outputs: Any, features: Any) -> Any:
+            return None
+
+    with pytest.raises(DataError, match=r"the task 'has-o' made None of 4 rows(.|\n)*look at decode of Silent"):
+        fit(Silent()).predict(TEXTS)
+
+
+def test_a_network_that_cannot_save_itself(tmp_path: Path):
+    """A model is saved as a directory by its network: what that lacks is said, and what is saved without it."""
+    with pytest.raises(
+        ArgumentError,
+        match=r"the network is a Letters\.\n.*save_pretrained and config(.|\n)*model.save_weights\(file\)",
+    ):
+        fit(HasO()).save(tmp_path / "model")
+
+
+def test_a_network_without_a_task_is_no_directory(tmp_path: Path):
+    """Without a task it is the task that lacks."""
+    with pytest.raises(ArgumentError, match=r"and the model has no task\."):
+        Model(Letters(), "sgd", "cross_entropy", device="cpu").save(tmp_path / "model")
+
+
 @pytest.mark.parametrize(
     ("own", "message"),
     [
@@ -158,6 +196,44 @@ def test_no_auto_class(own: dict[str, str], message: str, tiny_bert: Path):
 
     with pytest.raises(ArgumentError, match=message):
         Model(str(tiny_bert), task=kind(), device="cpu")
+
+
+# Models of another kind
+
+
+@pytest.mark.parametrize(
+    ("task", "body", "kind", "fitting"),
+    [
+        ("image-classification", "tiny_bert", "bert", "text-classification"),
+        ("audio-classification", "tiny_bert", "bert", "token-classification"),
+        ("text-classification", "tiny_vit", "vit", "image-classification"),
+        ("token-classification", "tiny_vit", "vit", "image-classification"),
+        ("question-answering", "tiny_vit", "vit", "image-classification"),
+        ("sentence-ordering", "tiny_vit", "vit", "image-classification"),
+        ("multiple-choice", "tiny_gpt2", "gpt2", "text-generation"),
+        ("fill-mask", "tiny_wav2vec2", "wav2vec2", "audio-classification"),
+        ("text-generation", "tiny_t5", "t5", "text2text"),
+        ("glue/stsb", "tiny_vit", "vit", "image-classification"),
+    ],
+)
+def test_a_model_of_another_kind(task: str, body: str, kind: str, fitting: str, request: pytest.FixtureRequest):
+    """A model for which transformers has no head for the task is refused at once, with tasks that it is for."""
+    directory = str(request.getfixturevalue(body))
+
+    with pytest.raises(ArgumentError) as error:
+        Model(directory, task=task, device="cpu")
+
+    assert error.value.what == f"{directory!r} is a {kind!r} model, which has no head for {task!r}."
+    assert fitting in str(error.value.do)
+
+
+@pytest.mark.parametrize("task", [ImageClassification(labels=["a", "b"]), TokenClassification(labels=["a", "b"])])
+def test_named_labels_change_nothing_of_that(task: Any, tiny_t5: Path, tiny_vit: Path):
+    """The kind is looked at before a tokenizer or processor is."""
+    body = tiny_t5 if isinstance(task, ImageClassification) else tiny_vit
+
+    with pytest.raises(ArgumentError, match=f"which has no head for '{task.name}'"):
+        Model(str(body), task=task, device="cpu")
 
 
 # Networks without the head
@@ -231,3 +307,16 @@ def test_outputs_without_logits():
 
     with pytest.raises(ArgumentError, match="the network gives last_hidden_state, but no logits"):
         Model(Body(), task=HasO(), device="cpu").fit(TEXTS, TARGETS, epochs=1, verbose=0)
+
+
+def test_a_misspelt_model(tmp_path: Path):
+    """What is suggested for a model that is not there is like it by its own name, not by the folder that it lies in."""
+    (tmp_path / "finetuned").mkdir()
+
+    with pytest.raises(LoadError) as far:
+        Model(str(tmp_path / "b.txt"), task="text-classification", device="cpu")
+    with pytest.raises(LoadError) as near:
+        Model(str(tmp_path / "finetund"), task="text-classification", device="cpu")
+
+    assert str(far.value.do).startswith("check spelling and connection")
+    assert near.value.do == f"did you mean '{tmp_path / 'finetuned'}'?"

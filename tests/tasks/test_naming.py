@@ -2,7 +2,7 @@
 
 import pytest
 
-from keraslike import TokenClassification
+from keraslike import Model, TokenClassification
 from keraslike.errors import ArgumentError
 from keraslike.tasks import as_task
 
@@ -36,3 +36,34 @@ def test_misspelt_name():
 def test_a_class_is_made():
     """A class stands for an object with its default options."""
     assert isinstance(as_task(TokenClassification), TokenClassification)
+
+
+@pytest.mark.parametrize("task", ["multiple-choice", "question-answering", "fill-mask"])
+def test_labels_for_a_task_without(task: str):
+    """A task that takes no labels is named, and those that do."""
+    with pytest.raises(ArgumentError) as error:
+        as_task(task, ["yes", "no"])
+
+    assert str(error.value) == (
+        f"labels are given, but the task {task!r} takes none.\n"
+        "  Expected: a task with labels: 'text-classification', 'image-classification', 'audio-classification', "
+        "'token-classification'.\n"
+        "  Do: give that task, or no labels."
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "write"),
+    [
+        (("text-classification", "bert"), "Model('bert', task='text-classification')"),
+        (("ner", "bert"), "Model('bert', task='token-classification')"),
+        (("glue/rte", "bert"), "Model('bert', task='glue/rte')"),
+        (("fill-mask",), "Model('bert-base-uncased', task='fill-mask')"),
+    ],
+)
+def test_a_task_in_the_place_of_the_network(arguments: tuple[str, ...], write: str):
+    """The two were swapped, or the network was left out: the line to type has both where they belong."""
+    with pytest.raises(ArgumentError, match=f"'{arguments[0]}', which is the name of a task") as error:
+        Model(*arguments)
+
+    assert error.value.do == f"write {write}."

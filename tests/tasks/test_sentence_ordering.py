@@ -242,9 +242,12 @@ def test_several_sets_of_lists(tiny_bert: Path):
     }
 
 
-@pytest.mark.parametrize("metric", ["accuracy", "f1_macro", "roc_auc", "top_5_accuracy", "perplexity"])
+@pytest.mark.parametrize(
+    "metric",
+    ["accuracy", "f1_macro", "roc_auc", "top_5_accuracy", "perplexity", "ndcg_score", "dcg", "CosineSimilarity"],
+)
 def test_metrics_of_classes_are_refused(metric: str, tiny_bert: Path):
-    """Positions are no classes: that is said before anything is trained, with the metric that is meant."""
+    """Positions are no classes, and tokens no columns: that is said before anything is trained, with what is meant."""
     with pytest.raises(ArgumentError) as error:
         Model(str(tiny_bert), task="sentence-ordering", metrics=[metric], device="cpu")
 
@@ -644,14 +647,22 @@ def test_no_room_at_all(tiny_bert: Path):
 # What is said
 
 
-def test_collapsed_scores_are_told_once(tiny_bert: Path, capsys: pytest.CaptureFixture[str]):
-    """Where every score is near the mean at the end of an epoch, one line says so, and what to try."""
-    model = Model(str(tiny_bert), task="sentence-ordering", device="cpu")
+@pytest.mark.parametrize(
+    ("marker", "ways"),
+    [
+        ("sep", "more epochs or a higher learning_rate."),
+        ("[SEP]", "more epochs or a higher learning_rate."),
+        ("cls", 'more epochs, a higher learning_rate or task=SentenceOrdering(marker="sep").'),
+    ],
+)
+def test_collapsed_scores_are_told_once(marker: str, ways: str, tiny_bert: Path, capsys: pytest.CaptureFixture[str]):
+    """Where every score is near the mean at the end of an epoch, one line says so, and what else to try."""
+    model = Model(str(tiny_bert), task=SentenceOrdering(marker=marker), device="cpu")
     model.fit(TEXTS, validation_data=TEXTS, epochs=2, seed=0)
 
     lines = [line for line in capsys.readouterr().out.splitlines() if "near their mean" in line]
     assert len(lines) == 1
-    assert "0.82 is right): no order is learned yet. Try learning_rate=" in lines[0]
+    assert f"0.82 is right): no order is learned yet. Try {ways}" in lines[0]
 
 
 def test_spread_scores_need_no_remark(folder: Path):

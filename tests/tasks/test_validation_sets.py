@@ -1,0 +1,82 @@
+"""validation_data is one data set: a dict of several is told from columns and splits, and refused."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from datasets import Dataset, DatasetDict
+
+from keraslike import Model
+from keraslike.errors import ArgumentError
+from tests.tiny import texts_with_labels
+
+TEXTS, LABELS = texts_with_labels()
+COLUMNS = {"text": TEXTS[:4], "label": LABELS[:4]}
+FRAME = pd.DataFrame(COLUMNS)
+PAIRS = list(zip(TEXTS[:4], LABELS[:4], strict=True))
+
+SETS: dict[str, dict[str, Any]] = {
+    "one table": {"near": FRAME},
+    "tables": {"near": FRAME, "far": Dataset.from_dict(COLUMNS)},
+    "columns": {"near": COLUMNS, "far": COLUMNS},
+    "x and y": {"near": (TEXTS, LABELS), "far": (TEXTS, LABELS)},
+    "rows": {"near": PAIRS, "far": [{"text": "a film", "label": "good"}]},
+    "a table beside a list": {"near": FRAME, "far": TEXTS[:4]},
+}
+
+ONE_SET: dict[str, Any] = {
+    "columns": COLUMNS,
+    "a plain dict of splits": {"train": FRAME, "dev": FRAME},
+    "a split alone": {"validation": FRAME},
+    "a DatasetDict": DatasetDict(validation=Dataset.from_dict(COLUMNS), test=Dataset.from_dict({"text": ["a"]})),
+    "columns of tuples": {"text": tuple(TEXTS[:4]), "label": tuple(LABELS[:4])},
+}
+
+
+@pytest.mark.parametrize("kind", SETS)
+def test_several_sets(kind: str, tiny_bert: Path):
+    """The message names the sets, and says where several are taken; nothing has been trained."""
+    model = Model(str(tiny_bert), task="text-classification", device="cpu")
+
+    with pytest.raises(ArgumentError) as error:
+        model.fit(TEXTS, LABELS, validation_data=SETS[kind], epochs=1, verbose=0)
+
+    names = ", ".join(map(repr, SETS[kind]))
+    assert str(error.value) == (
+        f"validation_data is a dict of data sets: {names}.\n"
+        "  Expected: one data set; several are taken by evaluate alone.\n"
+        "  Do: give one of them, data['near'], and measure all after training: evaluate(data)."
+    )
+    assert len(model.history) == 0
+
+
+def test_a_table_is_no_column_of_texts(tiny_bert: Path):
+    """Where texts are all that is learned from, the names of a table's columns would be texts."""
+    model = Model(str(tiny_bert), task="fill-mask", device="cpu")
+
+    with pytest.raises(ArgumentError, match="validation_data is a dict of data sets: 'near'"):
+        model.fit(TEXTS, validation_data={"near": FRAME}, epochs=1, verbose=0)
+
+
+@pytest.mark.parametrize("kind", ONE_SET)
+def test_one_set(kind: str, tiny_bert: Path):
+    """Columns and splits stay one set: the same four rows are validated on."""
+    first, second = (Model(str(tiny_bert), task="text-classification", device="cpu") for _ in range(2))
+    settings: dict[str, Any] = {"epochs": 1, "seed": 0, "verbose": 0}
+
+    history = first.fit(TEXTS, LABELS, validation_data=ONE_SET[kind], **settings)
+
+    expected = second.fit(TEXTS, LABELS, validation_data=(TEXTS[:4], LABELS[:4]), **settings)
+    assert history[0]["val_loss"] == expected[0]["val_loss"]
+
+
+def test_tuples_that_are_columns(tiny_bert: Path):
+    """Columns of tuples could be sets; they are read as what they are, whatever was learned from."""
+    model = Model(str(tiny_bert), task="token-classification", device="cpu")
+    columns = {"words": [("a", "film"), ("great",)], "tags": [("O", "O"), ("P",)]}
+
+    history = model.fit([["a", "great"]], [["O", "P"]], validation_data=columns, epochs=1, verbose=0)
+
+    assert np.isfinite(history[0]["val_loss"])
