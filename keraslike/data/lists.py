@@ -81,7 +81,7 @@ def read_mapping(x: Mapping[str, Any], pairs: bool) -> Rows:
     for name, column in x.items():
         if isinstance(column, (str, bytes)) or not hasattr(column, "__iter__"):
             raise DataError(
-                f"x is a dict whose {name!r} is {column!r}, {kind_of(column)}.",
+                f"x is a dict whose {name!r} is {column!r:.80}, {kind_of(column)}.",
                 "a dict of columns, each a list with one value per row.",
                 "put a single row into a list: [x].",
             )

@@ -10,7 +10,7 @@ from keraslike.data.encoding import Features
 from keraslike.data.fields import Field
 from keraslike.data.image_folders import is_image_folder, open_image_folder, refuse_targets, refuse_unlabelled
 from keraslike.data.images import are_nearly_black, as_rgb, check_image, is_image, is_one_image, largest_number
-from keraslike.data.media import Stored, Whole, is_other_file
+from keraslike.data.media import Stored, Whole, bare, is_other_file
 from keraslike.data.pictures import Pixels, encoded, pillow
 from keraslike.data.rows import LazyColumn, Rows
 from keraslike.tasks.media import MediaClassification
@@ -97,7 +97,7 @@ class ImageClassification(MediaClassification):
         column = rows.column(self.field.name)
         is_on_disk = isinstance(column, ArrowColumn)
         self._is_looked_at = not isinstance(column, LazyColumn) or (is_on_disk and encoded(column[0]) is not None)
-        in_memory = [] if isinstance(column, LazyColumn) else [value.value for value in column]
+        in_memory = [] if isinstance(column, LazyColumn) else [bare(value) for value in column]
         self._largest = largest_number(in_memory)
         if self._largest == 1 and are_nearly_black(in_memory):
             self.note("The images are uint8 of 0 and 1, nearly black; if 1 is white, write x.astype(bool).")

@@ -18,6 +18,7 @@ OF_HEADS = {
     "AutoModelForMaskedLM": ("ForMaskedLM",),
     "AutoModelForMultipleChoice": ("ForMultipleChoice",),
     "AutoModelForQuestionAnswering": ("ForQuestionAnswering",),
+    "AutoModelForSeq2SeqLM": ("ForConditionalGeneration",),
     "AutoModelForSequenceClassification": ("ForSequenceClassification",),
     "AutoModelForTokenClassification": ("ForTokenClassification",),
 }

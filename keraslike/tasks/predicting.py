@@ -16,6 +16,7 @@ from keraslike.data.loading import check_beside_loader
 from keraslike.data.rows import Rows
 from keraslike.data.sets import TEXT_FILES
 from keraslike.data.splits import split_of
+from keraslike.data.tables import as_dict
 from keraslike.engine.display import display
 from keraslike.engine.prediction import predict_batches
 from keraslike.engine.random_state import kept
@@ -121,6 +122,7 @@ class PredictingVerbs(PlanningVerbs):
         self._required_blueprint().require()
         self._required_blueprint().warn_of_chance()
         check_beside_loader(x, batch_size)
+        x = as_dict(x, feed.column_names)
         is_one = task.is_one(x, has_pairs=bool(feed.has_pairs))
         shown = display(verbose, None)
         with nullcontext() if task.draws else kept():

@@ -13,6 +13,7 @@ from keraslike.data.encoding import Feature, Features, pad_flat
 from keraslike.data.loader import IGNORED_LABEL, pad_features
 from keraslike.data.rows import Rows
 from keraslike.data.text_pairs import read_texts_to_texts
+from keraslike.data.values import plain
 from keraslike.errors import ArgumentError
 from keraslike.losses import TokenCrossEntropy
 from keraslike.losses.base import Loss
@@ -82,7 +83,7 @@ class Text2Text(TransformerTask):
         self.num_beams = own["num_beams"]
         if generation:
             check_generation(generation, OF_TASK)
-        self.generation = dict(generation or {})
+        self.generation = {name: plain(value) for name, value in (generation or {}).items()}
         self._target_limit: int | None = None
         self._start: int | None = None
         self._end: int | None = None

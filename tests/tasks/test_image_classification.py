@@ -495,6 +495,9 @@ WRONG = {
     ),
     "a column is missing": ({"a": [1, 2], "b": [2, 3]}, r"no column holds an image for each row; there are 'a', 'b'"),
     "a column that is none": ({"image": 3}, r"x is a dict whose 'image' is 3"),
+    "a column with a hole": ({"image": [np.zeros((4, 4)), None], "label": [0, 1]}, r"row 1 .* is None, None"),
+    "a column of words": ({"image": ["cat", "dog"], "label": [0, 1]}, r"row 0 .* is 'cat', a str"),
+    "one row of bytes": ({"image": b"0" * 999, "label": 1}, r"^x is a dict whose 'image' is b'0{78}, a"),
     "a pair among others": (
         [(np.zeros((4, 4)), 0), np.zeros((4, 4))],
         r"row 1 of x \(counted from 0\) is an? ndarray, but row 0 is a pair",

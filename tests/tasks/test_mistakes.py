@@ -276,6 +276,15 @@ def test_head_of_another_task(task: str, head: str, data: Any, tiny_bert: Path):
         Model(network, task=task, device="cpu").fit(*data, epochs=1, verbose=0)
 
 
+def test_encoder_and_decoder_for_generation(tiny_bart: Path):
+    """An encoder sees the very tokens that are to be told."""
+    network = transformers.AutoModelForSeq2SeqLM.from_pretrained(tiny_bart)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tiny_bart)
+
+    with pytest.raises(ArgumentError, match="BartForConditionalGeneration, which has the head of another task"):
+        Model(network, task="text-generation", tokenizer=tokenizer, device="cpu").fit(TEXTS, epochs=1, verbose=0)
+
+
 def test_body_of_images_and_of_sounds(tiny_vit: Path, tiny_wav2vec2: Path):
     """The same for images and sounds."""
     processor = transformers.ViTImageProcessor(size={"height": 16, "width": 16})

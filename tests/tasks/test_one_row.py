@@ -41,6 +41,19 @@ def test_a_row_of_a_dataset_is_answered_as_one(tagger: Model):
     assert tagger.predict_proba(ROWS[0]).shape == (len(WORDS[0]), len(tagger.labels or ()))
 
 
+def test_a_row_of_a_frame(tagger: Model, tiny_bert: Path):
+    """What `iloc` and `iterrows` give is a row like a dict's; a Series without names of columns is a column."""
+    frame = pd.DataFrame({"tokens": WORDS, "ner_tags": TAGS})
+    texts = pd.DataFrame({"text": SENTENCES, "label": ["a", "b", "a"]})
+    classifier = Model(str(tiny_bert), task="text-classification", device="cpu")
+    classifier.fit(texts, epochs=1, seed=0, verbose=0)
+
+    assert [tagger.predict(row) for _, row in frame[:3].iterrows()] == tagger.predict(WORDS[:3])
+    assert classifier.predict(texts["text"]) == classifier.predict(SENTENCES)
+    with pytest.raises(DataError, match=r"put a single row into a list: \[x\]"):
+        classifier.predict(texts.iloc[0])
+
+
 @pytest.mark.parametrize("verb", ["fit", "evaluate", "train_on_batch"])
 def test_a_row_of_a_dataset_is_not_learned_from(verb: str, tagger: Model):
     """Read as a table it would be rows of a word each."""

@@ -140,3 +140,10 @@ def test_a_temperature_of_a_whole_number(tiny_gpt2: Path):
     model = Model(str(tiny_gpt2), task=sampling, device="cpu")
 
     assert isinstance(model.predict("a"), str)
+
+
+def test_numbers_of_numpy_in_generation():
+    """What is handed on to `generate` is saved as JSON too."""
+    task = Text2Text(generation={"no_repeat_ngram_size": np.int64(3)})
+
+    assert json.loads(json.dumps(task.state()))["generation"] == {"no_repeat_ngram_size": 3}
