@@ -155,10 +155,9 @@ class Feed:
 
     @property
     def column_names(self) -> set[str]:
-        """The names of all the user's columns that are read."""
-        return {
-            name for value in self.columns.values() for name in ([value] if isinstance(value, str) else value or ())
-        }
+        """The names of all the user's columns that are read; those of files that have none are numbers, and left out."""
+        listed = [value if isinstance(value, (list, tuple)) else [value] for value in self.columns.values()]
+        return {name for names in listed for name in names if isinstance(name, str)}
 
     def state(self) -> dict[str, Any]:
         """Give what a later reading needs, as plain JSON."""

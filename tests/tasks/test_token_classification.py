@@ -124,6 +124,7 @@ def test_columns_of_a_conll_file(tiny_bert: Path, tmp_path: Path):
 
     assert model.labels == ["B-good", "O"]
     assert model.predict(path) == model.predict([["a", "great"], ["film"]])
+    assert model.evaluate({"dev": str(path)}, verbose=0)["dev_loss"] == model.evaluate(path, verbose=0)["loss"]
 
 
 def test_ids_come_back_as_ids(tiny_bert: Path):
