@@ -155,7 +155,7 @@ class Feed:
 
     @property
     def column_names(self) -> set[str]:
-        """The names of all the user's columns that are read; those of files that have none are numbers, and left out."""
+        """The names of all the user's columns that are read, but for those of files that only number them."""
         listed = [value if isinstance(value, (list, tuple)) else [value] for value in self.columns.values()]
         return {name for names in listed for name in names if isinstance(name, str)}
 
