@@ -192,7 +192,7 @@ def by_hand(
     return network
 
 
-@pytest.mark.filterwarnings(*LIGHTNING_TALKS)
+@pytest.mark.filterwarnings(*LIGHTNING_TALKS)  # advice on workers and batches, and a call that torch gives up
 @pytest.mark.usefixtures("silence")
 @pytest.mark.parametrize("is_same", [True, False], ids=["same", "own"])
 @pytest.mark.parametrize("tool", ["trainer", "lightning", "poutyne"])
@@ -208,7 +208,7 @@ def test_a_tool_trains_as_by_hand(guide: Any, data: Path, calm_bert: Path, tool:
     torch.testing.assert_close(weights_of(learned), weights_of(truth), rtol=0, atol=1e-6)  # sums in another order
 
 
-@pytest.mark.filterwarnings(*LIGHTNING_TALKS)
+@pytest.mark.filterwarnings(*LIGHTNING_TALKS)  # advice on workers and batches, and a call that torch gives up
 @pytest.mark.usefixtures("silence")
 @pytest.mark.parametrize("is_same", [True, False], ids=["same", "own"])
 def test_lightning_trains_as_poutyne(guide: Any, data: Path, tiny_bert: Path, is_same: bool):
