@@ -9,10 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from keraslike.data.images import array_of, is_array
-from keraslike.data.media import Whole, bare, content_of, held
+from keraslike.data.media import Whole, bare, content_of, described, held
 from keraslike.data.reading import is_kind
 from keraslike.data.rows import Rows
-from keraslike.data.values import kind_of
 from keraslike.data.wav import is_sound_file, read_wav
 from keraslike.errors import DataError
 
@@ -168,7 +167,7 @@ def _opened(value: Any, place: str) -> tuple[npt.NDArray[Any], int | None]:
         return read_wav(value, place)
     if not is_array(value) and not _is_list_of_samples(value):
         raise DataError(
-            f"{place} is {value!r:.60}, {kind_of(value)}.",
+            f"{place} is {described(value)}.",
             'an array of samples, {"array": ..., "sampling_rate": ...}, or the path or the bytes of a .wav file.',
             "decode other files yourself, with soundfile or torchcodec for example, and give the arrays.",
         )

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from keraslike.data.media import described
 from keraslike.data.pictures import (
     ENDINGS,
     Pixels,
@@ -17,7 +18,6 @@ from keraslike.data.pictures import (
     rgb_of_picture,
 )
 from keraslike.data.reading import is_kind
-from keraslike.data.values import kind_of
 from keraslike.errors import DataError
 
 ROUNDING = 1e-6
@@ -132,7 +132,7 @@ def check_image(value: Any, place: str = "the image", largest: float | None = No
         _check_array(_as_array(value), place, largest)
     else:
         raise DataError(
-            f"{place} is {value!r:.60}, {kind_of(value)}.",
+            f"{place} is {described(value)}.",
             "an array (height, width) or (height, width, 3), a picture of Pillow, or the path or the bytes of an image "
             f"({', '.join(ENDINGS[:4])}, ...).",
             "look at that row; open files of other kinds yourself, and give the pictures.",

@@ -91,6 +91,16 @@ def name_of_file(value: Any) -> str:
     return f", {os.fspath(path)!r}," if isinstance(path, (str, os.PathLike)) else ""
 
 
+def described(value: Any) -> str:
+    """Give the beginning of a value, and its kind, for messages; of a path all, since its end tells most.
+
+    Example:
+        >>> described("dog.mp3"), described(None)
+        ("'dog.mp3', a str", 'None, None')
+    """
+    return f"{value!r:.{300 if isinstance(value, (str, os.PathLike)) else 60}}, {kind_of(value)}"
+
+
 def held(column: Sequence[Any]) -> Iterator[Whole | Stored]:
     """Give the values of a column one by one, without reading those that lie on disk.
 

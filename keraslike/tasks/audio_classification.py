@@ -1,5 +1,6 @@
 """Audio classification: a label for each sound."""
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
@@ -7,6 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from keraslike.data.audio import Wave, is_one_sound, is_sound, read_sound, refuse_channels, resample, with_rates
+from keraslike.data.class_folders import open_sound_folder
 from keraslike.data.encoding import Features
 from keraslike.data.fields import Field
 from keraslike.data.media import Stored, Whole, is_other_file
@@ -33,9 +35,10 @@ class AudioClassification(MediaClassification):
     """One label, several labels, or numbers for each sound.
 
     Sounds are arrays `(samples,)` of floats from -1 to 1 or of int16, dicts of one under "array" and its
-    "sampling_rate", or paths of WAV files. Several channels are averaged; another rate than the processor's is
-    resampled. The processor is `Model(tokenizer=)`, the model's own, or one made from its configuration; it sees a
-    batch at a time. Encoders that padding would change get sounds of one length at a time, whatever the batch holds.
+    "sampling_rate", or paths of WAV files; a folder holds a folder for each class. Several channels are averaged;
+    another rate than the processor's is resampled. The processor is `Model(tokenizer=)`, the model's own, or one made
+    from its configuration; it sees a batch at a time. Encoders that padding would change get sounds of one length at a
+    time, whatever the batch holds.
 
     Args:
         problem_type: as in `TextClassification`.
@@ -85,6 +88,10 @@ class AudioClassification(MediaClassification):
     def is_one(self, x: Any, *, has_pairs: bool) -> bool:
         """Tell a single sound, given to `predict`, from a container of sounds; see `data.audio.is_one_sound`."""
         return is_one_sound(x) or is_other_file(x)
+
+    def open_folder(self, path: str | os.PathLike[str]) -> Any:
+        """List the sounds of a folder."""
+        return open_sound_folder(path)
 
     # From rows to tensors
 

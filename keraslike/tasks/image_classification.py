@@ -1,14 +1,15 @@
 """Image classification: a label for each image."""
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from torch import Tensor
 
 from keraslike.data.arrow import ArrowColumn
+from keraslike.data.class_folders import open_image_folder
 from keraslike.data.encoding import Features
 from keraslike.data.fields import Field
-from keraslike.data.image_folders import is_image_folder, open_image_folder, refuse_targets, refuse_unlabelled
 from keraslike.data.images import are_nearly_black, as_rgb, check_image, is_image, is_one_image, largest_number
 from keraslike.data.media import Stored, Whole, bare, is_other_file
 from keraslike.data.pictures import Pixels, encoded, pillow
@@ -68,29 +69,15 @@ class ImageClassification(MediaClassification):
         """Tell a single image, given to `predict`, from a container of images; see `data.images.is_one_image`."""
         return is_one_image(x) or is_other_file(x)
 
-    def open(self, x: Any) -> Any:
-        """Open a folder that holds a folder of images for each class, or one of those for each split."""
-        if not is_image_folder(x):
-            return x
-        found = open_image_folder(x)
+    def open_folder(self, path: str | os.PathLike[str]) -> Any:
+        """List the images of a folder, and say once where the list is kept."""
+        found = open_image_folder(path)
         if not self._has_told_of_cache:
             import datasets
 
             self._has_told_of_cache = True
             self.notes.append(f"The folder is listed in an Arrow file in {datasets.config.HF_DATASETS_CACHE}.")
         return found
-
-    def read(self, x: Any, y: Any = None, **options: Any) -> Rows:
-        """Read any container; of a folder, the folders in it are the labels.
-
-        Raises:
-            DataError: as in `data.media.read_media`; or labels are looked for in a folder that tells none.
-        """
-        if y is not None and is_image_folder(x):
-            refuse_targets(x)
-        if y is None and options.get("labelled", True) and not options.get("target"):
-            refuse_unlabelled(x)
-        return super().read(x, y, **options)
 
     def encode_rows(self, rows: Rows) -> Features:
         """Check all images in memory, and the headers of files; no pixel of a file is read yet."""

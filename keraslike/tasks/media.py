@@ -1,5 +1,6 @@
 """What classifying images and classifying sounds share: the processor, and features that stay as the user gave them."""
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -8,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from keraslike.data.class_folders import is_class_folder, refuse_targets, refuse_unlabelled
 from keraslike.data.columns import TARGETS
 from keraslike.data.encoding import Feature, Features
 from keraslike.data.fields import Field
@@ -74,10 +76,26 @@ class MediaClassification(TextClassification):
         """
         raise NotImplementedError("a task of images or sounds says this itself: write measured().")
 
+    def open_folder(self, path: str | os.PathLike[str]) -> Any:
+        """List the files of a folder that holds a folder for each class, or one of those for each split."""
+        raise NotImplementedError("a task of images or sounds says this itself: write open_folder().")
+
     # From rows to tensors
 
+    def open(self, x: Any) -> Any:
+        """List a folder, as `open_folder` does; anything else stays as it is."""
+        return self.open_folder(x) if is_class_folder(x) else x
+
     def read(self, x: Any, y: Any = None, **options: Any) -> Rows:
-        """Read any container; arguments as in `data.media.read_media`."""
+        """Read any container; of a folder, the folders in it are the labels.
+
+        Raises:
+            DataError: as in `data.media.read_media`; or labels are looked for in a folder that tells none.
+        """
+        if y is not None and is_class_folder(x):
+            refuse_targets(x, self.noun)
+        if y is None and options.get("labelled", True) and not options.get("target"):
+            refuse_unlabelled(x, self.noun)
         known = {name: options[name] for name in ("text", "target", "prepare", "labelled") if name in options}
         return read_media(x, y, fields=(self.field, TARGET), is_value=self.is_value, **known)
 
@@ -91,10 +109,14 @@ class MediaClassification(TextClassification):
         """Give the feature of a checked value, which knows its row from now on."""
         return {self.field.name: replace(value, number=number), **self.measured(number, value)}
 
+    @property
+    def noun(self) -> str:
+        """What the task classifies, "image" or "sound", for messages."""
+        return self.field.kind.split()[-1]
+
     def place(self, number: int | None) -> str:
         """Say which image, or sound, is meant: that of a row in the user's data."""
-        noun = self.field.kind.split()[-1]
-        return f"the {noun}" if number is None else f"the {noun} of row {number} (counted from 0)"
+        return f"the {self.noun}" if number is None else f"the {self.noun} of row {number} (counted from 0)"
 
     def note(self, line: str) -> None:
         """Note a line for the screen, once: a network may be built twice, and validation has rows of its own."""

@@ -711,3 +711,72 @@ def test_wav2vec2_config_is_read(tiny_wav2vec2: Path):
     """The fixtures are what their names say."""
     assert isinstance(AutoConfig.from_pretrained(tiny_wav2vec2), Wav2Vec2Config)
     assert Wav2Vec2ForSequenceClassification.__name__.endswith(AudioClassification.head[0])
+
+
+# Folders
+
+
+def write_folder(folder: Path, parts: tuple[str, ...] = ("",), count: int = 12) -> dict[str, list[Path]]:
+    """Write sounds into a folder for each height, or into one of those for each part; give their paths as listed."""
+    found: dict[str, list[Path]] = {}
+    for part in parts:
+        for number, (tone, height) in enumerate(zip(TONES[:count], HEIGHTS[:count], strict=True)):
+            path = folder / part / height / f"{number:02}.{'WAV' if number == 3 else 'wav'}"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            wavfile.write(path, RATE, tone)
+        found[part] = sorted((folder / part).rglob("*.*"))
+    return found
+
+
+@pytest.mark.parametrize("parts", [("",), ("train", "validation", "test")], ids=["classes", "splits"])
+def test_folder_of_class_folders(parts: tuple[str, ...], tiny_wav2vec2: Path, tmp_path: Path):
+    """A folder with a folder for each class learns as the list of its paths does, also within folders of splits."""
+    listed = write_folder(tmp_path / "data", parts)
+    options: dict[str, Any] = {"epochs": 1, "seed": 0, "verbose": 0}
+    torch.manual_seed(0)
+    model = Model(str(tiny_wav2vec2), task=NAME, device="cpu")
+    history = model.fit(str(tmp_path / "data"), **options)
+    torch.manual_seed(0)
+    by_list = Model(str(tiny_wav2vec2), task=NAME, device="cpu")
+    sounds = {part: (list(map(str, paths)), [path.parent.name for path in paths]) for part, paths in listed.items()}
+    valid = sounds.get("validation")
+    known = by_list.fit(*sounds[parts[0]], **options, **({"validation_data": valid} if valid else {}))
+
+    assert model.labels == ["high", "low"]
+    assert history[-1].get("val_loss") == known[-1].get("val_loss")
+    assert ("val_loss" in history[-1]) == ("validation" in parts)
+    assert torch.equal(weights_of(model.network), weights_of(by_list.network))
+    assert model.predict(tmp_path / "data") == by_list.predict(sounds[parts[-1]][0])
+    assert model.evaluate(tmp_path / "data", verbose=0) == by_list.evaluate(*sounds[parts[-1]], verbose=0)
+
+
+def test_folder_without_classes(trained: Model, tmp_path: Path):
+    """Sounds side by side have answers, but no labels to learn; y beside a folder is in nobody's order."""
+    for number in range(4):
+        wavfile.write(tmp_path / f"{number}.wav", RATE, TONES[number])
+
+    assert trained.predict(str(tmp_path)) == trained.predict(TONES[:4])
+    with pytest.raises(DataError, match=r"the folder says no labels: its sounds(.|\n)*cat/1\.wav(.|\n)*labels as y"):
+        trained.fit(tmp_path, epochs=1, verbose=0)
+    with pytest.raises(DataError, match=r"x is the folder '.*', and y is given(.|\n)*sort the sounds into folders"):
+        trained.evaluate(tmp_path, HEIGHTS[:4], verbose=0)
+
+
+@pytest.mark.parametrize("other", [None, "notes.txt", "pets/notes.txt"])
+def test_folder_without_sounds(other: str | None, trained: Model, tmp_path: Path):
+    """An empty folder, or one of other files, says how one of sounds looks."""
+    if other:
+        (tmp_path / "pets").mkdir()
+        (tmp_path / other).write_text("x")
+
+    with pytest.raises(DataError, match=r"the folder '.*' holds no sound\.\n.*cat/1\.wav"):
+        trained.predict(tmp_path)
+
+
+def test_folder_with_sounds_that_cannot_be_read(trained: Model, tmp_path: Path):
+    """A sound of another kind is not passed over: its row and its file are told."""
+    write_folder(tmp_path)
+    (tmp_path / "low" / "99.mp3").write_bytes(b"ID3")
+
+    with pytest.raises(DataError, match=r"the sound of row 12 \(counted from 0\).*99\.mp3"):
+        trained.evaluate(tmp_path, verbose=0)

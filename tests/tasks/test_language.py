@@ -184,7 +184,7 @@ def test_a_loader_is_predicted(kind: Any, body: str):
     model = Model(body, task=kind(), device="cpu")
     texts = ["a [MASK] film", "what a [MASK]"] if kind is FillMask else ["a", "what a"]
 
-    assert model.predict(DataLoader(texts, batch_size=1)) == model.predict(texts)
+    assert model.predict(DataLoader(texts, batch_size=1)) == model.predict(texts, batch_size=1)
 
 
 @each

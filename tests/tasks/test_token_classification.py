@@ -208,7 +208,9 @@ def test_probabilities(tiny_bert: Path):
     assert [row.shape for row in rows] == [(len(words), 3) for words in WORDS[:4]]
     np.testing.assert_allclose(np.concatenate(list(rows)).sum(1), 1, rtol=1e-6)
     assert [[NAMES[place] for place in row.argmax(1)] for row in rows] == model.predict(WORDS[:4])
-    np.testing.assert_array_equal(model.predict_proba(WORDS[1]), rows[1])
+    alone = model.predict_proba(WORDS[:4], batch_size=1)[1]  # a matrix product's last bits may hang on its shape
+    np.testing.assert_array_equal(model.predict_proba(WORDS[1]), alone)
+    np.testing.assert_allclose(alone, rows[1], rtol=1e-5)
 
 
 # Pieces and words
