@@ -85,13 +85,14 @@ def sets_of_lists(x: Any) -> dict[str, Any]:
 
 
 @contextmanager
-def one_set(x: Any, given_as: str, columns: Collection[str] = ()) -> Iterator[None]:
+def one_set(x: Any, given_as: str, columns: Collection[str] = (), own: Collection[str] = ()) -> Iterator[None]:
     """Refuse a dict of several sets where one is expected: at once, or instead of an error where it may be columns.
 
     Args:
         x: what was given, read inside.
         given_as: the argument that it is.
         columns: as in `as_sets`.
+        own: the names of the sets that a task sees in it.
 
     Raises:
         ArgumentError: it is such a dict.
@@ -104,7 +105,7 @@ def one_set(x: Any, given_as: str, columns: Collection[str] = ()) -> Iterator[No
     try:
         yield
     except KeraslikeError as error:
-        if kinds == {EITHER} and not _are_columns(x, columns):
+        if (kinds == {EITHER} or (kinds and own)) and not _are_columns(x, columns):
             raise _several(x, given_as) from error
         raise
 

@@ -167,7 +167,7 @@ class Feed:
         """Read validation data: `(x, y)`, or anything that holds its own targets, of splits the one for validation."""
         is_x_and_y = isinstance(data, tuple) and len(data) == 2 and self.task.has_targets
         data = data if is_x_and_y else self.task.open(data)
-        with one_set(data, "validation_data", self.column_names):
+        with one_set(data, "validation_data", self.column_names, self.task.sets(data)):
             x, y = data if is_x_and_y else (split_of(data, "validation"), None)
             return self.read(x, y, like=like, given_as="validation_data").as_part("validation")
 

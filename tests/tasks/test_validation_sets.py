@@ -9,7 +9,7 @@ import pytest
 from datasets import Dataset, DatasetDict
 
 from keraslike import Model
-from keraslike.errors import ArgumentError
+from keraslike.errors import ArgumentError, DataError
 from tests.tiny import texts_with_labels
 
 TEXTS, LABELS = texts_with_labels()
@@ -58,6 +58,23 @@ def test_a_table_is_no_column_of_texts(tiny_bert: Path):
 
     with pytest.raises(ArgumentError, match="validation_data is a dict of data sets: 'near'"):
         model.fit(TEXTS, validation_data={"near": FRAME}, epochs=1, verbose=0)
+
+
+STORIES = [["a film", "a cast", "the plot"]] * 4
+
+
+@pytest.mark.parametrize(
+    ("task", "x"), [("fill-mask", TEXTS[:4]), ("text-generation", TEXTS[:4]), ("sentence-ordering", STORIES)]
+)
+def test_several_sets_of_lists(task: str, x: list[Any], tiny_bert: Path):
+    """Where evaluate takes lists under names of the user's own for sets, they are no columns here either."""
+    model = Model(str(tiny_bert), task=task, device="cpu")
+
+    with pytest.raises(ArgumentError, match=r"validation_data is a dict of data sets: 'near', 'far'\.\n"):
+        model.fit(x, validation_data={"near": x, "far": x}, epochs=1, verbose=0)
+    assert next(iter(model.evaluate({"near": x, "far": x}, verbose=0))).startswith("near_")
+    with pytest.raises(DataError, match="row 1"):  # what is wrong with a split is said of that split
+        model.fit(x, validation_data={"train": x, "validation": [x[0], 3]}, epochs=1, verbose=0)
 
 
 @pytest.mark.parametrize("kind", ONE_SET)
