@@ -38,7 +38,9 @@ def test_weights(name, body, folder_of):
 
     weights, history = weights_after(name, folder_of(body))
 
-    assert (weights - anew).abs().max() <= 1e-6
+    # A softmax does not see the two biases of a span's head: in float32 Adam follows the rounding of a gradient of 0
+    seen = slice(None, -2 if name == "question-answering" else None)
+    assert (weights - anew)[seen].abs().max() <= 1e-6
     values, values_anew = history.history["val_loss"], history_anew.history["val_loss"]
     assert values == pytest.approx(values_anew, abs=1e-6)
 
