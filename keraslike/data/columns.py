@@ -1,5 +1,6 @@
 """Finds which of the user's columns are the text, the second text, and the target."""
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -27,6 +28,12 @@ TARGETS = (
     *("label", "labels", "target", "targets", "y", "class", "category", "intent", "sentiment", "emotion", "emotions"),
     *("score", "rating", "stars", "topic"),
 )
+SENTENCES = "sentences"
+"""A column of lists of sentences; it is called so in our rows, too."""
+
+NUMBERED_SENTENCES = re.compile(r"sentence[ _-]?(\d+)", re.IGNORECASE)
+"""Columns that hold one sentence each: sentence1, sentence2, ..."""
+
 NUMBERING = ("id", "idx", "index", "row", "unnamed: 0", "__index_level_0__")
 TOKENS = ("input_ids", "attention_mask", "token_type_ids", "special_tokens_mask", "position_ids", "length")
 

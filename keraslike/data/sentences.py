@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from keraslike.data.columns import NUMBERED_SENTENCES, SENTENCES
 from keraslike.data.dataset import Rows  # importing it has registered what can be read
 from keraslike.data.fields import are_strings, is_unnamed
 from keraslike.data.files import PLAIN_ENDINGS
@@ -18,17 +19,11 @@ from keraslike.data.splits import is_splits
 from keraslike.data.values import is_missing, kind_of, plain
 from keraslike.errors import ArgumentError, DataError
 
-SENTENCES = "sentences"
-"""The column of our rows that holds each text's sentences, a list of strings."""
-
 TEXT_NUMBER = "of_text"
 """The column that says which plain text, counted from 0, an example was cut from; only where there were such."""
 
-NUMBERED = re.compile(r"sentence[ _-]?(\d+)", re.IGNORECASE)
 PLAIN = ("text", "story", "document")
 """Names of columns that hold plain texts."""
-
-"""Files that are one plain text."""
 
 ABBREVIATIONS = (
     "mr mrs ms dr prof st sr jr rev gen capt lt sgt hon messrs mt approx ca cf vs e.g i.e viz bzw z.b d.h u.a hr fr vgl"
@@ -197,7 +192,7 @@ def sets_of_texts(x: Any) -> Mapping[str, Any]:
     """
     if not isinstance(x, Mapping):
         return {}
-    is_named = any(NUMBERED.fullmatch(str(name)) or str(name).lower() in (SENTENCES, *PLAIN) for name in x)
+    is_named = any(NUMBERED_SENTENCES.fullmatch(str(name)) or str(name).lower() in (SENTENCES, *PLAIN) for name in x)
     are_texts = all(isinstance(value, list) and value and isinstance(value[0], (list, tuple)) for value in x.values())
     return {} if is_named else x if are_texts else sets_of_lists(x)
 
@@ -216,7 +211,7 @@ def _read(x: Any) -> Rows:
 def _values(rows: Rows, text: str | Sequence[str] | None) -> list[Any]:
     """Give what each row holds: a list of sentences, with what is empty at its end left out, or a plain text."""
     names = _columns(rows, text)
-    if len(names) == 1 and not NUMBERED.fullmatch(names[0]):
+    if len(names) == 1 and not NUMBERED_SENTENCES.fullmatch(names[0]):
         return list(rows.column(names[0]))
     columns = (rows.column(name) for name in names)
     return [_without_empty_end(row) for row in zip(*columns, strict=True)]
@@ -231,7 +226,7 @@ def _columns(rows: Rows, text: str | Sequence[str] | None) -> list[str]:
             listed = ", ".join(map(repr, rows.columns))
             raise ArgumentError(f"there is no column {missing[0]!r}, as text= says.", f"columns of {listed}.")
         return names
-    numbered = {name: found for name in rows.columns if (found := NUMBERED.fullmatch(name))}
+    numbered = {name: found for name in rows.columns if (found := NUMBERED_SENTENCES.fullmatch(name))}
     in_order = sorted(numbered, key=lambda name: int(numbered[name][1]))
     by_name = {name.lower(): name for name in rows.columns}
     known = next((by_name[name] for name in (SENTENCES, *PLAIN) if name in by_name), None)

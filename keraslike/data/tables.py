@@ -1,9 +1,9 @@
 """Readers of pandas and polars tables and columns."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Any
 
-from keraslike.data.columns import TARGETS, TEXTS
+from keraslike.data.columns import NUMBERED_SENTENCES, SENTENCES, TARGETS, TEXTS
 from keraslike.data.reading import foreign, is_kind
 from keraslike.data.rows import Rows
 from keraslike.data.values import plain_list
@@ -27,8 +27,33 @@ def as_dict(x: Any, columns: Collection[str] = ()) -> Any:
         >>> as_dict(pandas.Series(["a film"])).tolist()
         ['a film']
     """
-    known = {*TEXTS, *TARGETS, *WORDS, *columns}
-    return x.to_dict() if is_kind(x, "pandas", "Series") and not known.isdisjoint(x.index) else x
+    if not is_kind(x, "pandas", "Series"):
+        return x
+    known = {*TEXTS, *TARGETS, *WORDS, SENTENCES, *columns}
+    is_row = any(name in known or NUMBERED_SENTENCES.fullmatch(str(name)) for name in x.index)
+    return x.to_dict() if is_row else x
+
+
+def with_dicts(x: Any) -> Any:
+    """Give a list or an iterator whose rows of DataFrames are dicts; anything else as it is.
+
+    In a list a Series is such a row if all of its index are strings, the names of columns.
+
+    Example:
+        >>> import pandas
+        >>> frame = pandas.DataFrame({"text": ["a film"], "label": ["good"]})
+        >>> with_dicts([row for _, row in frame.iterrows()]), with_dicts("films.csv")
+        ([{'text': 'a film', 'label': 'good'}], 'films.csv')
+    """
+    if isinstance(x, Iterator):
+        return map(_dict_of_row, x)
+    is_list = isinstance(x, list) and any(is_kind(row, "pandas", "Series") for row in x)  # a tuple may be (x, y)
+    return list(map(_dict_of_row, x)) if is_list else x
+
+
+def _dict_of_row(row: Any) -> Any:
+    is_row = is_kind(row, "pandas", "Series") and all(isinstance(name, str) for name in row.index)
+    return row.to_dict() if is_row else row
 
 
 @foreign("pandas", "DataFrame")

@@ -71,7 +71,7 @@ def is_one_row(x: Any) -> bool:
     """Tell a single row from a container of rows: a list of words, a string of them, or a dict of one row's values.
 
     Raises:
-        DataError: a list of strings that all have spaces, which may be meant as texts.
+        DataError: a list of strings most of which have spaces, which may be meant as texts.
 
     Example:
         >>> is_one_row(["Ann", "ran"]), is_one_row({"tokens": ["Ann", "ran"], "ner_tags": [1, 0]})
@@ -85,9 +85,10 @@ def is_one_row(x: Any) -> bool:
         return isinstance(x, str)
     if not isinstance(x, (list, tuple)) and hasattr(x, "to_list"):  # a Series, which may be a column of texts
         return not any(map(_is_several, x))
-    if all(map(_is_several, x)):
+    texts = [value for value in x if _is_several(value)]
+    if 2 * len(texts) > len(x):
         raise DataError(
-            f"x is a list of strings with spaces, such as {x[0]!r:.80}, and a list of strings is one row of words.",
+            f"x is a list of strings with spaces, such as {texts[0]!r:.80}, and a list of strings is one row of words.",
             "a list of words, or a list of such lists.",
             "split texts into words: [text.split() for text in x].",
         )

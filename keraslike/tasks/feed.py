@@ -18,6 +18,7 @@ from keraslike.data.rows import Rows
 from keraslike.data.sets import one_set
 from keraslike.data.splits import as_split, split_of
 from keraslike.data.splitting import split_rows
+from keraslike.data.tables import with_dicts
 from keraslike.data.targets import require_target
 from keraslike.data.weights import Weights
 from keraslike.engine.random_state import kept
@@ -94,7 +95,7 @@ class Feed:
         self._tell_of_cache(x)
         with kept(), self._remembering():
             rows = self.task.read(
-                x,
+                with_dicts(x),
                 y,
                 text=self.columns.get("text"),
                 target=target,

@@ -110,6 +110,26 @@ def cut_note(features: Sequence[Feature], layout: Layout, part: str) -> str | No
     return f"{share} were cut at {layout.limit:,} tokens ({lost}{rest})."
 
 
+def sizes_of(texts: Sequence[Sequence[str]]) -> list[int]:
+    """Give the number of sentences of each text to learn from.
+
+    Raises:
+        DataError: no text has two.
+
+    Example:
+        >>> sizes_of([["He woke.", "He ate."], ["He ran."]])
+        [2, 1]
+    """
+    sizes = list(map(len, texts))
+    if max(sizes) < 2:
+        raise DataError(
+            f"none of the {len(sizes):,} texts has two sentences; the first is {texts[0]!r:.80}.",
+            "texts of two sentences or more: of one there is no order to learn.",
+            "give the sentences of each text, [['He woke.', 'He ate.'], ...], or each text as one str, which is cut.",
+        )
+    return sizes
+
+
 def require_two_sentences(features: Sequence[Feature], layout: Layout) -> None:
     """Refuse texts that would all lose every sentence but the first: there would be nothing to put in order.
 

@@ -14,7 +14,7 @@ from keraslike.data.budget import SortedBatches, token_budget
 from keraslike.data.encoding import Feature
 from keraslike.data.loading import check_beside_loader
 from keraslike.data.rows import Rows
-from keraslike.data.sets import TEXT_FILES
+from keraslike.data.sets import TEXT_FILES, one_set
 from keraslike.data.splits import split_of
 from keraslike.data.tables import as_dict
 from keraslike.engine.display import display
@@ -134,14 +134,15 @@ class PredictingVerbs(PlanningVerbs):
             return predict_batches(self, own, task.predict_batch, shown), own.features, is_one
 
     def _rows_to_predict(self, x: Any, is_one: bool) -> Rows:
-        feed = self._required_feed()
+        task, feed = self._required_task(), self._required_feed()
         if is_one:
             _warn_of_file(x)
             return feed.with_pairs(feed.read([x], has_target=False))
         if isinstance(x, Sequence) and not isinstance(x, (str, bytes)) and len(x) == 0:
             raise DataError("there is nothing to predict: x is empty.", "at least one row.", "check how x was made.")
-        x = split_of(self._required_task().open(x), "test")
-        return feed.with_pairs(feed.read(str(x) if isinstance(x, Path) else x, has_target=False))
+        x = split_of(task.open(x), "test")
+        with one_set(x, "x", feed.column_names, task.sets(x)):
+            return feed.with_pairs(feed.read(str(x) if isinstance(x, Path) else x, has_target=False))
 
     def row_keeper(self) -> RowKeeper | None:
         """Give what keeps the rows of one validation or evaluation, where a metric asks for them."""

@@ -8,10 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from keraslike.data.columns import SENTENCES
 from keraslike.data.encoding import Feature, Features
 from keraslike.data.loader import pad_features
 from keraslike.data.rows import Rows
-from keraslike.data.sentences import SENTENCES, TEXT_NUMBER, is_one_text, read_sentences, sets_of_texts
+from keraslike.data.sentences import TEXT_NUMBER, is_one_text, read_sentences, sets_of_texts
 from keraslike.errors import DataError
 from keraslike.losses.base import Loss
 from keraslike.losses.squared_error_per_text import IGNORED, SquaredErrorPerText
@@ -27,6 +28,7 @@ from keraslike.tasks.marking import (
     laid_out,
     layout_of,
     require_two_sentences,
+    sizes_of,
     takes_space,
 )
 from keraslike.tasks.option_checks import as_choice, as_text, as_whole
@@ -130,8 +132,8 @@ class SentenceOrdering(TransformerTask):
         return is_one_text(x)
 
     def learn(self, rows: Rows, labels: Sequence[Any] | None = None) -> None:
-        """Note of how many sentences the texts are, and their mean position."""
-        sizes = [len(sentences) for sentences in rows.column(SENTENCES)]
+        """Note of how many sentences the texts are, and their mean position; refuse texts without any order."""
+        sizes = sizes_of(rows.column(SENTENCES))
         self._sizes = min(sizes), max(sizes)
         self._mean = sum(size * (size - 1) / 2 for size in sizes) / sum(sizes)
 

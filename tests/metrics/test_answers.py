@@ -60,6 +60,13 @@ def test_as_the_official_script_counts():
     assert found[0] == pytest.approx(0.3)
 
 
+def test_true_answers_of_articles_alone():
+    """v2.0 passes over true answers of which nothing is left; where all are such, the right answer is none."""
+    given, true = ["the", "", "Ann", "a"], [["the", "Ann"], ["the", "Ann"], ["the", "Ann"], ["the"]]
+
+    assert (exact_match(given, true), answer_f1(given, true)) == scores(given, true) == (0.5, 0.5)
+
+
 def test_as_torchmetrics_counts():
     """torchmetrics, which follows v1.1 and counts in percent, gives the same."""
     predictions = [{"id": str(row), "prediction_text": text} for row, text in enumerate(GIVEN)]

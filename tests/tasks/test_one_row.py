@@ -9,6 +9,7 @@ import pytest
 from datasets import Dataset
 
 from keraslike import Model
+from keraslike.data.tables import as_dict
 from keraslike.errors import DataError
 from tests.tasks.cases.token_classification import TAGS, WORDS
 
@@ -52,6 +53,70 @@ def test_a_row_of_a_frame(tagger: Model, tiny_bert: Path):
     assert classifier.predict(texts["text"]) == classifier.predict(SENTENCES)
     with pytest.raises(DataError, match=r"put a single row into a list: \[x\]"):
         classifier.predict(texts.iloc[0])
+
+
+NUMBERED = {f"sentence{place + 1}": sentence for place, sentence in enumerate(SENTENCES)}
+STORIES = pd.DataFrame([{"storyid": number, "storytitle": "the story", **NUMBERED, "sentence4": ""} for number in "ab"])
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [STORIES, STORIES[STORIES.columns[::-1]], pd.DataFrame({"id": [1, 2], "sentences": [SENTENCES, SENTENCES[::-1]]})],
+    ids=["numbered", "backwards", "a list"],
+)
+def test_a_row_of_a_frame_of_stories(frame: pd.DataFrame, orderer: Model):
+    """Its sentences are those that a dict of it names, in the order of their numbers; titles are none."""
+    expected = orderer.predict(frame)
+
+    assert [orderer.predict(row) for _, row in frame.iterrows()] == expected
+    assert [orderer.predict(row.to_dict()) for _, row in frame.iterrows()] == expected
+
+
+ROWS_OF = {
+    "text-classification": pd.DataFrame({"text": SENTENCES, "label": ["a", "b", "a"]}),
+    "token-classification": pd.DataFrame({"text": SENTENCES, "tags": ["O B O", "O B", "O O B"]}),
+    "sentence-ordering": STORIES,
+    "fill-mask": pd.DataFrame({"text": ["a [MASK] film" + " the story" * 20, "the [MASK]"], "id": [1, 2]}),
+}
+
+
+@pytest.mark.parametrize("task", ROWS_OF)
+def test_rows_of_a_frame_in_a_list(task: str, tiny_bert: Path):
+    """A list, or a generator, of rows of a frame is the frame: to learn from, to measure, and to predict."""
+    frame = ROWS_OF[task]
+    models = [Model(str(tiny_bert), task=task, device="cpu") for _ in range(2)]
+    rows = [row for _, row in frame.iterrows()]
+    settings: dict[str, Any] = {"epochs": 1, "seed": 0, "verbose": 0}
+
+    learned = [model.fit(x, **settings)[0]["loss"] for model, x in zip(models, (frame, rows), strict=True)]
+
+    first, second = models
+    assert learned[0] == learned[1]
+    assert second.evaluate(rows, verbose=0) == first.evaluate(frame, verbose=0)
+    assert second.predict(rows) == second.predict(iter(rows)) == second.predict(frame)
+    assert second.predict(rows[:1]) == second.predict(frame[:1])
+
+
+def test_a_row_is_told_by_any_known_column():
+    """Whether of inputs, of targets, or one that the model reads; a name of the user's own alone tells nothing."""
+    frame = pd.DataFrame({"w": ["a film"], "label": ["good"]})
+
+    assert as_dict(frame.iloc[0]) == {"w": "a film", "label": "good"}
+    assert as_dict(frame[["w"]].iloc[0], ["w"]) == {"w": "a film"}
+    assert isinstance(as_dict(frame[["w"]].iloc[0]), pd.Series)
+
+
+def test_columns_of_a_frame_are_no_rows(tiny_bert: Path):
+    """Two columns are x and y, whatever their index; words may come as a Series for each row."""
+    texts = pd.DataFrame({"text": SENTENCES, "label": ["a", "b", "a"]}, index=["i", "ii", "iii"])
+    tagger = Model(str(tiny_bert), task="token-classification", device="cpu")
+    tagger.fit([pd.Series(words) for words in WORDS], TAGS, epochs=1, verbose=0)
+    model = Model(str(tiny_bert), task="text-classification", device="cpu")
+    model.fit((texts["text"], texts["label"]), epochs=1, verbose=0)
+
+    assert model.labels == ["a", "b"]
+    assert model.predict(texts["text"]) == model.predict(SENTENCES)
+    assert tagger.predict([pd.Series(words) for words in WORDS[:3]]) == tagger.predict(WORDS[:3])
 
 
 @pytest.mark.parametrize("verb", ["fit", "evaluate", "train_on_batch"])

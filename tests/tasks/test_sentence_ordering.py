@@ -29,7 +29,7 @@ from keraslike.data.rows import Rows
 from keraslike.errors import ArgumentError, DataError
 from keraslike.tasks import SentenceOrdering
 from keraslike.tasks.feed import Feed
-from keraslike.tasks.marking import is_causal
+from keraslike.tasks.marking import is_causal, layout_of
 from tests.engine.loops import batches_by_hand, weights_of
 from tests.engine.test_bits import decaying_groups
 from tests.tasks.cases.sentence_ordering import NAMES, STEPS, TEXTS
@@ -352,6 +352,18 @@ def test_where_markers_stand(folder: Path, marker: str, text: str):
     assert {int(token) for token in laid["input_ids"][laid["markers"]]} == {task.layout.marker}
 
 
+def test_a_marker_that_ends_the_text_by_itself(tiny_bert: Path):
+    """Where the network reads from left to right, the tokenizer's own last token is the last sentence's marker."""
+    tokenizer = AutoTokenizer.from_pretrained(tiny_bert)
+
+    layout = layout_of("[SEP]", tokenizer, BertConfig(is_decoder=True), None)
+    ids, places = layout.lay([np.array([7, 8]), np.array([9])])
+
+    first, last = tokenizer.cls_token_id, tokenizer.sep_token_id
+    assert ids.tolist() == [first, 7, 8, last, 9, last]
+    assert places.tolist() == [3, 5]
+
+
 def test_markers_are_known_by_position(folder: Path):
     """A sentence may hold the marker's own text: only the tokens before the sentences have targets."""
     task = built(folder)
@@ -554,6 +566,20 @@ def test_texts_that_keep_one_sentence_are_told(tiny_bert: Path, capsys: pytest.C
     printed = capsys.readouterr().out
     lost = "sentences lost at their ends, in whole or in part: 3"
     assert f"2 of 4 texts were cut at 20 tokens ({lost}; 1 texts keep less than two, which teach no order)." in printed
+
+
+@pytest.mark.parametrize("x", [[["al"], ["bo"]], {"sentences": [["al ran. bo sat."], ["bo sat. al ran."]]}], ids=type)
+def test_no_text_has_two_sentences(x: Any, tiny_bert: Path):
+    """Of one sentence there is no order to learn, which is said before the first step; measuring gives not-a-number."""
+    model = Model(str(tiny_bert), task="sentence-ordering", device="cpu")
+
+    with pytest.raises(DataError, match=r"none of the 2 texts has two sentences; (.|\n)*each text as one str"):
+        model.fit(x, verbose=0)
+
+    model.fit([["al", "bo"], ["bo"]], epochs=1, verbose=0)
+    with pytest.raises(DataError, match="none of the 2 texts has two sentences"):
+        model.fit(x, verbose=0)
+    assert math.isnan(model.evaluate(x, verbose=0)["tau"])
 
 
 def test_no_text_keeps_two_sentences(tiny_bert: Path):

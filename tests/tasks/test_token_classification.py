@@ -174,9 +174,13 @@ def test_one_row(tiny_bert: Path):
     assert model.predict({"tokens": WORDS[:3]}) == several
 
 
-@pytest.mark.parametrize("x", [["a great film", "a clumsy film"], ["a great film"]], ids=len)
+@pytest.mark.parametrize(
+    "x",
+    [["a great film", "a clumsy film"], ["a great film"], ["film", "a great film", "a cast", "Yes", "the plot"]],
+    ids=len,
+)
 def test_a_list_of_texts_is_refused(x: list[str], tiny_bert: Path):
-    """Strings that all have spaces are hardly words, and a list of strings is one row."""
+    """Strings most of which have spaces are hardly words, and a list of strings is one row."""
     model = fitted(tiny_bert)
 
     with pytest.raises(DataError) as error:
@@ -187,6 +191,15 @@ def test_a_list_of_texts_is_refused(x: list[str], tiny_bert: Path):
         "  Expected: a list of words, or a list of such lists.\n"
         "  Do: split texts into words: [text.split() for text in x]."
     )
+
+
+def test_words_with_spaces_in_them(tiny_bert: Path):
+    """In some languages words have spaces: while at least half have none, a list of them is one row."""
+    model = fitted(tiny_bert)
+
+    labels = model.predict(["a", "great film", "the cast", "is"])
+
+    assert len(labels) == 4
 
 
 def test_nothing_to_predict(tiny_bert: Path):

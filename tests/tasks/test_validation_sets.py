@@ -52,6 +52,16 @@ def test_several_sets(kind: str, tiny_bert: Path):
     assert len(model.history) == 0
 
 
+@pytest.mark.parametrize("kind", ["tables", "columns", "a table beside a list"])
+def test_several_sets_are_not_predicted(kind: str, tiny_bert: Path):
+    """Predict answers one set: several are named, rather than taken for columns."""
+    model = Model(str(tiny_bert), task="text-classification", device="cpu")
+    model.fit(FRAME, epochs=1, verbose=0)
+
+    with pytest.raises(ArgumentError, match=r"x is a dict of data sets: 'near', 'far'\.\n(.|\n)*data\['near'\]"):
+        model.predict(SETS[kind])
+
+
 def test_a_table_is_no_column_of_texts(tiny_bert: Path):
     """Where texts are all that is learned from, the names of a table's columns would be texts."""
     model = Model(str(tiny_bert), task="fill-mask", device="cpu")
