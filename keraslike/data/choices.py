@@ -8,7 +8,7 @@ from keraslike.calling import did_you_mean
 from keraslike.data.checking import check_texts
 from keraslike.data.fields import Field, drawn, read_fields
 from keraslike.data.reading import read
-from keraslike.data.right_choices import Choices, indices_of
+from keraslike.data.right_choices import Choices, Ways, indices_of
 from keraslike.data.rows import Prepare, Rows
 from keraslike.data.values import is_missing, kind_of, plain_list
 from keraslike.errors import ArgumentError, DataError
@@ -41,6 +41,7 @@ def read_choices(
     target: Any = None,
     prepare: Prepare | None = None,
     labelled: bool = True,
+    before: Ways | None = None,
 ) -> Rows:
     """Give any container as rows of `text`, `choices` (a list of str) and, where labelled, `target` (an index).
 
@@ -56,6 +57,7 @@ def read_choices(
         target: the column of the right choice.
         prepare: as in `as_dataset`.
         labelled: False for predicting: no target is looked for.
+        before: as in `indices_of`.
 
     Raises:
         DataError: texts, choices or targets are missing, not of their kind, or the targets cannot be read in one way.
@@ -94,7 +96,7 @@ def read_choices(
     choices = [_led(lead, own.texts) for lead, own in zip(leads, made, strict=True)]
     texts: dict[str, Sequence[Any]] = {"text": list(found.column("text")), "choices": choices}
     if "target" in found.columns:
-        texts["target"] = indices_of(list(found.column("target")), made)
+        texts["target"] = indices_of(list(found.column("target")), made, before)
     source: dict[str, Any] = {}
     if has_names:
         first = found.source_columns.get("text", "text")

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from keraslike.data.choices import read_choices
 from keraslike.data.encoding import Feature, Features
+from keraslike.data.right_choices import Ways
 from keraslike.data.rows import Rows
 from keraslike.losses import CrossEntropy
 from keraslike.losses.base import Loss
@@ -32,6 +33,7 @@ class MultipleChoice(TransformerTask):
 
     Attributes:
         most: the largest number of choices that any row so far had: as many scores every row has.
+        ways: how right choices were read so far; later ones are read alike.
 
     Example:
         >>> rows = MultipleChoice().read([("One and one?", ["two", "three"])], ["two"])
@@ -47,6 +49,7 @@ class MultipleChoice(TransformerTask):
     def __init__(self) -> None:
         super().__init__()
         self.most = 0
+        self.ways: Ways = {}
 
     def read(self, x: Any, y: Any = None, **options: Any) -> Rows:
         """Read rows of a text, its choices and the right one; as in `read_choices`.
@@ -55,7 +58,9 @@ class MultipleChoice(TransformerTask):
             DataError: texts, choices or targets are missing, or a target is none of the choices.
         """
         names = ("text", "target", "prepare", "labelled")
-        rows = read_choices(x, y, **{name: options[name] for name in names if name in options})
+        ways = dict(self.ways)
+        rows = read_choices(x, y, before=ways, **{name: options[name] for name in names if name in options})
+        self.ways = ways
         self.most = max(self.most, *map(len, rows.column("choices")), 0)
         return rows
 
@@ -161,6 +166,19 @@ class MultipleChoice(TransformerTask):
         """Give the probability of each choice, `(choices,)` for every row."""
         pairs = zip(outputs, features, strict=True)
         return [scores[: len(feature["sizes"])].softmax(0).numpy() for scores, feature in pairs]
+
+    # Saved
+
+    def state(self) -> dict[str, Any]:
+        """Give the options, the length that texts are cut at, and how right choices were read."""
+        return {**super().state(), "ways": self.ways}
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> Self:
+        """Make the task again from what `state` gave."""
+        task = super().from_state({name: value for name, value in state.items() if name != "ways"})
+        task.ways = dict(state.get("ways", {}))
+        return task
 
 
 def _hide_absent(task: MultipleChoice, _network: Any, _args: Any, inputs: Mapping[str, Any], outputs: Any) -> Any:

@@ -1,13 +1,16 @@
 """Multiple choice: the forms of rows, choices that a row does not have, and the answers."""
 
+import copy
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.utils.data import DataLoader
 from transformers import AutoConfig, AutoModelForMultipleChoice, AutoTokenizer
 
 import keraslike
@@ -293,6 +296,100 @@ def test_columns_are_remembered(tiny_bert: Path, tmp_path: Path):
     pairs = [(text, ["film", "great"]) for text, _ in FOUR]
     assert again.evaluate(table, verbose=0) == pytest.approx(model.evaluate(pairs, [0, 1] * 12, verbose=0))
     assert again.predict({name: table[name] for name in "abc"}) == model.predict(pairs)
+
+
+# Right choices, column after column
+
+WINOGRANDE = [
+    {"sentence": text, "option1": "film", "option2": "story", "answer": "12"[number > 3]}
+    for number, text in enumerate(TEXTS[:8])
+]
+"""The first four rows alone may be option1 or the second choice."""
+
+PAIRS = [(row["sentence"], [row["option1"], row["option2"]]) for row in WINOGRANDE]
+"""The same, without right choices."""
+
+
+@pytest.fixture(scope="module")
+def settled(tiny_bert: Path) -> Model:
+    """A model that has learned from Winogrande's form."""
+    model = Model(str(tiny_bert), task="multiple-choice", device="cpu")
+    model.fit(pd.DataFrame(WINOGRANDE), epochs=1, seed=0, verbose=0)
+    return model
+
+
+def test_training_settles_how_right_choices_are_read(settled: Model, tmp_path: Path):
+    """Rows that would be ambiguous alone are measured as the training data were read, also after loading."""
+    few = pd.DataFrame(WINOGRANDE[:4])
+    settled.save(tmp_path / "saved")
+
+    again = keraslike.load(tmp_path / "saved", device="cpu")
+
+    expected = pytest.approx(settled.evaluate(PAIRS[:4], [0] * 4, verbose=0), rel=1e-5)  # sums in another order
+    assert settled.evaluate(few, verbose=0) == expected
+    assert again.evaluate(few, verbose=0) == expected
+
+
+def test_validation_and_batches_are_read_like_the_training_data(settled: Model):
+    """Validation rows, one batch, and a loader's batches with "1" alone are no questions after training."""
+    few, loader = WINOGRANDE[:4], DataLoader(WINOGRANDE, batch_size=4, collate_fn=list)
+
+    history = settled.fit(loader, validation_data=few, epochs=1, verbose=0)
+    losses = [settled.evaluate(x, y, verbose=0)["loss"] for x, y in ((loader, None), (PAIRS, [0] * 4 + [1] * 4))]
+    answers = settled.predict(few)
+    settled.train_on_batch(few)
+
+    assert history[0]["val_accuracy"] == np.mean([answer == 0 for answer in answers])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)  # sums in another order
+
+
+def test_numbers_stay_numbers_in_later_rows(tiny_bert: Path):
+    """Where the training data count from 0 beside labels 1, 2, 3, rows without a 0 do so, too."""
+    choices = {"text": ["film", "story", "cast"], "label": ["1", "2", "3"]}
+    rows = [{"question": "what?", "choices": choices, "answerKey": key} for key in ("0", "1", "2", "1")]
+    model = Model(str(tiny_bert), task="multiple-choice", device="cpu")
+    model.fit(rows, epochs=1, verbose=0)
+
+    measured = model.evaluate(rows[1:], verbose=0)
+
+    pairs = [("what?", choices["text"])] * 3
+    assert measured == pytest.approx(model.evaluate(pairs, [1, 2, 1], verbose=0), rel=1e-5)
+
+
+def test_another_fit_with_right_choices_of_another_form(tiny_bert: Path):
+    """Data of another form are learned from after the first, and predicting asks for no right choices."""
+    letters = ["ABCD"[answer] for answer in ANSWERS]
+    words = [choices[answer] for (_, choices), answer in zip(FOUR, ANSWERS, strict=True)]
+    model = Model(str(tiny_bert), task="multiple-choice", device="cpu")
+    model.fit(FOUR, letters, epochs=1, seed=0, verbose=0)
+    model.fit(FOUR, words, epochs=1, seed=0, verbose=0)
+
+    measured = [model.evaluate(FOUR, y, verbose=0) for y in (ANSWERS, letters, words)]
+
+    assert measured[0] == measured[1] == measured[2]
+    assert measured[0]["accuracy"] == same(model.predict(FOUR), ANSWERS)
+
+
+def test_a_refused_fit_settles_nothing(tiny_bert: Path):
+    """What a fit has read that ended before its first step is forgotten, as its columns are."""
+    model = Model(str(tiny_bert), task="multiple-choice", device="cpu")
+    with pytest.raises(DataError, match="is None, None, and the row has 2"):
+        model.fit(WINOGRANDE, validation_data=[{**row, "answer": None} for row in WINOGRANDE], verbose=0)
+
+    with pytest.raises(DataError, match="choice 0 as the end of a column's name and choice 1 as a number"):
+        model.fit(WINOGRANDE[:4], verbose=0)
+
+
+def test_states_that_do_not_tell_how_right_choices_were_read():
+    """A directory that was saved before is loaded; a copy of a task does not learn from the other."""
+    task = MultipleChoice.from_state({"max_length": 8})
+    twin = copy.copy(task)
+
+    twin.read(WINOGRANDE)
+
+    assert twin.read(WINOGRANDE[:1]).column("target") == [0]
+    with pytest.raises(DataError, match="the end of a column's name"):
+        task.read(WINOGRANDE[:1])
 
 
 # Errors
