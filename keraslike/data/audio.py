@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from keraslike.data.images import array_of, is_array
-from keraslike.data.media import Whole, bare, content_of, described, held
+from keraslike.data.media import Whole, bare, content_of, described, held, is_column
 from keraslike.data.reading import is_kind
 from keraslike.data.rows import Rows
 from keraslike.data.wav import is_sound_file, read_wav
@@ -37,7 +37,7 @@ def is_sound(value: Any) -> bool:
         (False, False, False)
     """
     if is_array(value):
-        return value.ndim in (1, 2)
+        return value.ndim in (1, 2) and _holds_numbers(value)
     if isinstance(value, Mapping):
         return "array" in value or set(value) == {"bytes", "path"}
     return (
@@ -56,12 +56,17 @@ def is_one_sound(x: Any) -> bool:
         (True, False, True)
     """
     if isinstance(x, Mapping) and "array" in x:  # a dict of columns holds a list of sounds, or of rates
-        return not isinstance(x.get("sampling_rate"), (list, tuple)) and not _is_list_of_sounds(x["array"])
-    return x.ndim == 1 if is_array(x) else is_sound(x)
+        return np.ndim(x.get("sampling_rate", 0)) == 0 and not _is_list_of_sounds(x["array"])
+    return x.ndim == 1 and _holds_numbers(x) if is_array(x) else is_sound(x)
 
 
 def _is_list_of_sounds(value: Any) -> bool:
     return isinstance(value, (list, tuple)) and len(value) > 0 and is_sound(value[0])
+
+
+def _holds_numbers(array: Any) -> bool:
+    """Tell an array of numbers from one of paths, or of whatever Python has."""
+    return is_kind(array, "torch", "Tensor") or array.dtype.kind in "biufc"
 
 
 def refuse_channels(x: Any) -> None:
@@ -98,7 +103,7 @@ def read_sound(value: Any, place: str = "the sound") -> tuple[Wave, int | None]:
         ([0.0, 0.5], 8000)
     """
     array, rate = _opened(value, place)
-    if array.ndim == 2:
+    if array.ndim == 2 and array.size:
         array = _averaged(array, place)
     if array.ndim != 1 or not array.size:
         raise DataError(
@@ -224,7 +229,7 @@ def _as_array(value: Any) -> npt.NDArray[Any]:
 
 def _is_list_of_samples(value: Any) -> bool:
     """Tell a list of real numbers; one of Python's ints, which have no type to scale by, is one of labels."""
-    if not isinstance(value, Sequence) or isinstance(value, (str, bytes)):
+    if not isinstance(value, Sequence) or isinstance(value, (str, bytes)) or is_column(value):
         return False
     first = value[:100]
     are_real = all(isinstance(number, (int, float, np.integer, np.floating)) for number in first)

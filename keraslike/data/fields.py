@@ -7,7 +7,7 @@ from typing import Any
 from keraslike.data import arrow, files, lists, tables
 from keraslike.data.columns import NUMBERING, ColumnError
 from keraslike.data.reading import is_kind, read
-from keraslike.data.rows import Prepare, Rows
+from keraslike.data.rows import LazyColumn, Prepare, Rows
 from keraslike.data.values import is_missing, kind_of, plain, plain_list
 from keraslike.errors import DataError
 
@@ -94,6 +94,8 @@ def read_fields(
 
 def _named(x: Any, inputs: Sequence[Field]) -> Rows:
     """Read a container; the columns of one without names take those of the inputs, in order."""
+    if isinstance(x, LazyColumn):  # of a Dataset, for the only input
+        return Rows({inputs[0].name: x}, named=False)
     if is_unnamed(x):
         values = list(x)  # arrays stay arrays: those of images
         if len(inputs) == 1:

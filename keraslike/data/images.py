@@ -11,7 +11,7 @@ from keraslike.data.pictures import (
     ENDINGS,
     Pixels,
     check_header,
-    check_mode,
+    check_picture,
     encoded,
     is_image_file,
     is_picture,
@@ -110,7 +110,7 @@ def as_rgb(value: Any, place: str = "the image") -> Pixels:
 
 
 def check_image(value: Any, place: str = "the image", largest: float | None = None) -> None:
-    """Refuse what is no image, as far as numbers, and the headers of files, can tell it.
+    """Refuse what is no image, as far as numbers, the headers of files, and pictures without decoding can tell it.
 
     Args:
         value: as in `as_rgb`.
@@ -127,7 +127,7 @@ def check_image(value: Any, place: str = "the image", largest: float | None = No
     if encoded(value) is not None:
         check_header(value, place)
     elif is_picture(value):
-        check_mode(value, place)
+        check_picture(value, place)
     elif is_array(value) or _is_nested(value):
         _check_array(_as_array(value), place, largest)
     else:

@@ -11,7 +11,7 @@ from torch.utils.data import Dataset
 
 from keraslike.data.fields import Field, read_fields
 from keraslike.data.files import FILE_READERS
-from keraslike.data.reading import is_kind
+from keraslike.data.reading import is_kind, read
 from keraslike.data.rows import LazyColumn, Prepare, Rows
 from keraslike.data.sets import TEXT_FILES
 from keraslike.data.splits import is_splits, split_of
@@ -81,14 +81,16 @@ def content_of(value: Any) -> Any:
 
 
 def name_of_file(value: Any) -> str:
-    """Give the name of an encoded image or sound for messages, between commas; nothing for one without a name.
+    """Give the file of an encoded image or sound, or of a picture of Pillow, for messages, between commas.
+
+    Nothing for one without a name.
 
     Example:
         >>> name_of_file("cat.png"), name_of_file({"bytes": b"...", "path": "cat.png"}), name_of_file(b"...")
         (", 'cat.png',", ", 'cat.png',", '')
     """
-    path = value.get("path") if isinstance(value, Mapping) else value
-    return f", {os.fspath(path)!r}," if isinstance(path, (str, os.PathLike)) else ""
+    path = value.get("path") if isinstance(value, Mapping) else getattr(value, "filename", value)
+    return f", {os.fspath(path)!r}," if isinstance(path, (str, os.PathLike)) and path else ""
 
 
 def described(value: Any) -> str:
@@ -111,6 +113,18 @@ def held(column: Sequence[Any]) -> Iterator[Whole | Stored]:
     if isinstance(column, LazyColumn):
         return (Stored(column, index) for index in range(len(column)))
     return (value if isinstance(value, Whole) else Whole(value) for value in column)
+
+
+def is_column(x: Any) -> bool:
+    """Tell a column by itself: of a DataFrame, or of a Dataset of `datasets`.
+
+    Example:
+        >>> import pandas
+        >>> is_column(pandas.Series(["cat.png"])), is_column(["cat.png"])
+        (True, False)
+    """
+    is_series = is_kind(x, "pandas", "Series", "Index") or is_kind(x, "polars", "Series")
+    return is_series or is_kind(x, "datasets", "Column", "IterableColumn")
 
 
 def is_other_file(x: Any) -> bool:
@@ -139,8 +153,8 @@ def read_media(
     """Give any container of images or sounds as rows; arrays and pictures are not copied, datasets stay on disk.
 
     Args:
-        x: an array of many; a list of arrays, pictures or paths; pairs of one and its label; dicts of columns, lists of
-            dicts, tables, datasets.
+        x: an array of many; a list, or a column of a table or a dataset, of arrays, pictures or paths; pairs of one and
+            its label; dicts of columns, lists of dicts, tables, datasets.
         y: the targets, where x does not hold them.
         fields: the input and the target, as in `read_fields`.
         is_value: tells an image, or a sound, from other values.
@@ -184,6 +198,8 @@ def _refuse_no_rows(x: Any, field: Field, is_value: IsValue) -> None:
     is_path = isinstance(x, (str, os.PathLike))
     if is_path and (Path(x).is_dir() or Path(x).suffix.lower() in FILE_READERS):
         return
+    if not is_path and x is not None and not isinstance(x, (bytes, Number)):
+        return
     given = repr(os.fspath(x)) if is_path else f"{x!r:.80}"
     if isinstance(x, bytes) or (is_path and is_value(x)):
         raise DataError(
@@ -191,13 +207,12 @@ def _refuse_no_rows(x: Any, field: Field, is_value: IsValue) -> None:
             "many: a list of them, for example.",
             "put it into a list: [x], and its label too: [y].",
         )
-    if is_path or x is None or isinstance(x, Number):
-        raise DataError(
-            f"x is {given}, which holds no {field.name}{' and is no file' * (is_path and not Path(x).exists())}.",
-            f"{field.kind}, or many: a list or array of them, a dict of columns, a table, a dataset, or the path of a "
-            f"file ending in {', '.join(FILE_READERS)} that names them.",
-            "read or decode files of other kinds yourself, and give the arrays.",
-        )
+    raise DataError(
+        f"x is {given}, which holds no {field.name}{' and is no file' * (is_path and not Path(x).exists())}.",
+        f"{field.kind}, or many: a list or array of them, a dict of columns, a table, a dataset, or the path of a "
+        f"file ending in {', '.join(FILE_READERS)} that names them.",
+        "read or decode files of other kinds yourself, and give the arrays.",
+    )
 
 
 def _wrapped(x: Any, is_value: IsValue) -> tuple[Any, Any]:
@@ -206,16 +221,30 @@ def _wrapped(x: Any, is_value: IsValue) -> tuple[Any, Any]:
         return [Whole(value) for value in x], None
     if is_kind(x, "pandas", "DataFrame"):
         return {str(name): [_whole(value, is_value) for value in column] for name, column in x.items()}, None
-    if isinstance(x, Mapping) and not is_value(x):
+    if isinstance(x, Mapping):
         return {name: _column(column, is_value) for name, column in x.items()}, None
-    is_custom = is_kind(x, "datasets", "Dataset") and x.format["type"] == "custom"
-    if isinstance(x, (list, tuple, Iterator)) or is_custom:
+    if is_column(x):
+        return _values(x, is_value)
+    if isinstance(x, (list, tuple, Iterator)) or _is_transformed(x):
         return _wrapped_rows(list(x), is_value)
     if isinstance(x, Dataset) and not is_kind(x, "datasets", "Dataset"):
         given: Any = x
         rows = [given[index] for index in range(len(given))] if hasattr(given, "__len__") else list(given)
         return _wrapped_rows(rows, is_value)
     return x, None
+
+
+def _values(column: Any, is_value: IsValue) -> tuple[Any, Any]:
+    """Give what a column by itself holds as the rows of a list; that of a Dataset stays on disk, not decoded."""
+    source: Any = getattr(column, "source", None)
+    if is_kind(source, "datasets", "Dataset") and not _is_transformed(source):
+        return read(source.select_columns([column.column_name]), True).column(column.column_name), None
+    return _wrapped_rows(column.to_list() if hasattr(column, "to_list") else list(column), is_value)
+
+
+def _is_transformed(x: Any) -> bool:
+    """Tell a Dataset with a transform of its own, which alone knows what the rows hold."""
+    return is_kind(x, "datasets", "Dataset") and x.format["type"] == "custom"
 
 
 def _column(column: Any, is_value: IsValue) -> Any:

@@ -84,18 +84,40 @@ def rgb_of_picture(value: Any, place: str) -> Pixels:
         MissingDependencyError: Pillow is not installed.
     """
     if is_picture(value):
-        check_mode(value, place)
-        return _as_pixels(value)
+        check_picture(value, place)
+        with _told(f"{place}{name_of_file(value)}"):
+            return _as_pixels(value)
     with _opened(value, place) as picture:
         return _as_pixels(picture)
 
 
-def check_mode(picture: Any, place: str) -> None:
-    """Refuse a picture with more than 8 bits a channel.
+def check_picture(picture: Any, place: str) -> None:
+    """Refuse a picture of Pillow without its pixels, or with more than 8 bits a channel; none is decoded for that.
 
     Raises:
         DataError: it is one.
     """
+    named = f"{place}{name_of_file(picture)}"
+    if _is_closed(picture):
+        raise DataError(
+            f"{named} is a closed picture of Pillow, whose pixels cannot be read any more.",
+            "pictures that are open, or that were loaded.",
+            "give the path of its file, or write picture.load() inside `with Image.open(...) as picture`.",
+        )
+    _check_mode(picture, named)
+
+
+def _is_closed(picture: Any) -> bool:
+    """Tell a picture that cannot be decoded any more: `close` takes its pixels, the end of `with` only its file."""
+    try:
+        getattr(picture, "readonly", 0)  # asks for what was decoded, if anything was
+    except ValueError:
+        return True
+    file = getattr(picture, "fp", None)
+    return bool(getattr(picture, "tile", None)) and (file is None or getattr(file, "closed", False))
+
+
+def _check_mode(picture: Any, place: str) -> None:
     if picture.mode in DEEP_MODES:
         raise DataError(
             f"{place} is a picture of mode {picture.mode!r}, with more than 8 bits a channel.",
@@ -130,20 +152,29 @@ def _as_pixels(picture: Any) -> Pixels:
 
 @contextmanager
 def _opened(value: Any, place: str) -> Iterator[Any]:
-    """Open an encoded image, and close it; whatever its decoder runs into says which row and which file."""
+    """Open an encoded image, and close it; errors are those of `_told`, also where its pixels are decoded."""
     library = pillow("reading an image")
     source: Any = encoded(value)
     named = f"{place}{name_of_file(value)}"
     if not isinstance(source, bytes):
         _check_file(source, place)
+    with (
+        _told(named),
+        library.Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as picture,
+    ):
+        _check_mode(picture, named)
+        yield picture
+
+
+@contextmanager
+def _told(named: str) -> Iterator[None]:
+    """Say which row and which file are meant by whatever Pillow's decoders run into."""
     try:
-        with library.Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as picture:
-            check_mode(picture, named)
-            yield picture
+        yield
     except (KeraslikeError, MemoryError):
         raise
     except Exception as error:
-        is_unknown = isinstance(error, library.UnidentifiedImageError)
+        is_unknown = isinstance(error, pillow("reading an image").UnidentifiedImageError)
         raise DataError(
             f"{named} cannot be read: {'cannot identify image file' if is_unknown else error}".rstrip(".") + ".",
             "an image that Pillow reads.",

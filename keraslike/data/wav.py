@@ -4,15 +4,18 @@ import io
 import os
 import struct
 import warnings
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import numpy.typing as npt
 
 from keraslike.data.media import content_of, name_of_file
 from keraslike.errors import DataError
 
-UNKNOWN = 0x7FFF0000
-"""Sizes from here on stand in files whose writer did not know their size beforehand, and could not go back."""
+UNKNOWN = 0x7FF00000
+"""Sizes from here on, such as 0x7fff0000 - 36, are those of writers that did not know theirs, and could not go back."""
+
+OPENING = 12
+"""Bytes before the first chunk: RIFF, the size of all behind it, WAVE."""
 
 
 def is_sound_file(value: Any) -> bool:
@@ -33,7 +36,8 @@ def read_wav(value: Any, place: str) -> tuple[npt.NDArray[Any], int]:
         place: what a message calls it.
 
     Raises:
-        DataError: it is missing, it is no WAV file that scipy reads, or it ends before its header says.
+        DataError: it is missing, it is no WAV file that scipy reads, or it ends before its header says. Where its
+            writer left the size open, the samples go on to the end of the file.
     """
     from scipy.io import wavfile
 
@@ -42,10 +46,10 @@ def read_wav(value: Any, place: str) -> tuple[npt.NDArray[Any], int]:
     _check_file(source, place)
     try:
         with io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb") as file:
-            _refuse_cut(file, named)
+            whole = _whole(file, named)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", wavfile.WavFileWarning)  # chunks of tags that it passes over
-                rate, array = wavfile.read(file)
+                rate, array = wavfile.read(whole)
     except (DataError, MemoryError):
         raise
     except Exception as error:  # scipy checks little: a short header is a struct.error, for example
@@ -67,26 +71,82 @@ def _check_file(source: bytes | str | os.PathLike[str], place: str) -> None:
         )
 
 
-def _refuse_cut(file: IO[bytes], named: str) -> None:
-    """Refuse a file with fewer bytes of samples than it says, which scipy would read as a shorter sound."""
-    there, wanted = _sizes(file)
+class _Samples(NamedTuple):
+    """Where a WAV file holds its samples.
+
+    Args:
+        order: that of the bytes of numbers, as `struct` writes it.
+        start: where the samples begin.
+        said: how many bytes of them the header says.
+        there: how many bytes follow.
+        frame: the bytes of one sample in all channels.
+    """
+
+    order: str
+    start: int
+    said: int
+    there: int
+    frame: int
+
+
+def _whole(file: IO[bytes], named: str) -> IO[bytes]:
+    """Give a WAV file, from its beginning, in a form whose samples scipy reads to their end.
+
+    Raises:
+        DataError: fewer bytes of samples are there than it says, which scipy would read as a shorter sound.
+    """
+    samples = _samples(file)
+    if samples is None:  # scipy says what is wrong
+        file.seek(0)
+        return file
+    is_left_open = _is_left_open(file, samples)
     file.seek(0)
-    if there < wanted < UNKNOWN:
+    if is_left_open:
+        return _with_sizes(file.read(), samples)
+    if samples.there < samples.said < UNKNOWN:
         raise DataError(
-            f"{named} is cut off: {there:,} of {wanted:,} bytes of samples are there.",
+            f"{named} is cut off: {samples.there:,} of {samples.said:,} bytes of samples are there.",
             "a whole WAV file.",
             "copy or download it again, or leave out that row; scipy.io.wavfile.read gives what is there.",
         )
+    return file
 
 
-def _sizes(file: IO[bytes]) -> tuple[int, int]:
-    """Give how many bytes of samples a WAV file holds, and how many it says; (0, 0) where it says nothing of them."""
-    opening = file.read(12)
-    order = ">" if opening.startswith(b"RIFX") else "<"
+def _samples(file: IO[bytes]) -> _Samples | None:
+    """Find the samples of a WAV file; None where it has none."""
+    opening = file.read(OPENING)
+    order, frame = ">" if opening.startswith(b"RIFX") else "<", 1
     while opening[8:] == b"WAVE" and len(head := file.read(8)) == 8:
         name, size = struct.unpack(f"{order}4sI", head)
+        start = file.tell()
         if name == b"data":
-            start = file.tell()
-            return file.seek(0, io.SEEK_END) - start, size
-        file.seek(size + size % 2, io.SEEK_CUR)
-    return 0, 0
+            return _Samples(order, start, size, file.seek(0, io.SEEK_END) - start, frame)
+        if name == b"fmt " and len(form := file.read(14)) == 14:
+            (frame,) = struct.unpack_from(f"{order}H", form, 12)
+        file.seek(start + size + size % 2)
+    return None
+
+
+def _is_left_open(file: IO[bytes], samples: _Samples) -> bool:
+    """Tell a file whose writer did not know how many samples come: it says none of them, or more than can be."""
+    if samples.said >= UNKNOWN:
+        return samples.there < samples.said
+    file.seek(samples.start)
+    return samples.said == 0 and not _is_chunk(file.read(8), samples)
+
+
+def _is_chunk(head: bytes, samples: _Samples) -> bool:
+    """Tell the head of another chunk, such as LIST, behind one without samples from the first of them."""
+    if len(head) < 8:
+        return False
+    name, size = struct.unpack(f"{samples.order}4sI", head)
+    return bool(name.strip().isalnum() and size <= samples.there - 8)
+
+
+def _with_sizes(content: bytes, samples: _Samples) -> IO[bytes]:
+    """Give a WAV file that says how many samples it has; half a one at its end is left out."""
+    size = samples.there - samples.there % max(samples.frame, 1)
+    whole = bytearray(content[: samples.start + size])
+    struct.pack_into(f"{samples.order}I", whole, 4, len(whole) - 8)
+    struct.pack_into(f"{samples.order}I", whole, samples.start - 4, size)
+    return io.BytesIO(whole)

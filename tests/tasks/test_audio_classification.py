@@ -281,8 +281,10 @@ def test_short_sounds_without_masks(tiny_wav2vec2: Path):
 def make_containers(folder: Path) -> dict[str, Any]:
     """Give the same sounds, of 16 bits and 1,600 samples, in every kind of container."""
     import pandas as pd
-    from datasets import Dataset
+    import polars as pl
+    from datasets import Audio, Dataset
 
+    rates = [RATE] * 40
     whole = [np.round(wave[:1_600] * 32_767).astype(np.int16) for wave in TONES]
     waves = [(wave / 32_768).astype(np.float32) for wave in whole]
     for number, wave in enumerate(whole):
@@ -312,7 +314,17 @@ def make_containers(folder: Path) -> dict[str, Any]:
         "pairs": (list(zip(waves, HEIGHTS, strict=True)), None),
         "list of dicts": ([{"audio": d, "label": h} for d, h in zip(dicts, HEIGHTS, strict=True)], None),
         "dict of columns": ({"speech": waves, "label": HEIGHTS}, None),
+        "columns of int16": ({"array": whole, "sampling_rate": rates, "label": HEIGHTS}, None),
+        "(rows, samples) of int16": ({"array": np.stack(whole), "sampling_rate": rates, "label": HEIGHTS}, None),
         "frame": (pd.DataFrame({"file": paths, "label": HEIGHTS}), None),
+        "Series": (pd.Series(paths, index=range(5, 45)), HEIGHTS),
+        "Series of arrays": (pd.Series(whole), pd.Series(HEIGHTS)),
+        "Index": (pd.Index(paths), HEIGHTS),
+        "polars Series": (pl.Series(paths), HEIGHTS),
+        "array of paths": (np.array(paths), HEIGHTS),
+        "array of Paths": (np.array(list(map(Path, paths))), HEIGHTS),
+        "column of paths": (Dataset.from_dict({"where": paths})["where"], HEIGHTS),
+        "column of files": (Dataset.from_dict({"audio": paths}).cast_column("audio", Audio())["audio"], HEIGHTS),
         "Dataset": (Dataset.from_dict({"audio": dicts, "label": HEIGHTS}), None),
         "Dataset of files": (Dataset.from_dict({"audio": encoded, "label": HEIGHTS}), None),
     }
@@ -323,6 +335,12 @@ def containers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Give the same sounds in every kind of container."""
     return make_containers(tmp_path_factory.mktemp("sounds"))
 
+
+COLUMNS = [
+    *("Series", "Series of arrays", "Index", "polars Series", "array of paths", "array of Paths"),
+    *("column of paths", "column of files"),
+]
+"""What holds many sounds without a name, and is no list."""
 
 KINDS = [
     *(
@@ -338,6 +356,8 @@ KINDS = [
     *("two channels", "two channels of int16", "one channel", "dicts", "dicts of tensors", "paths", "encoded", "pairs"),
     *("list of dicts", "dict of columns", "frame", "Dataset", "Dataset of files"),
     *("bytes", "frame of bytes", "bytes and rates"),
+    *COLUMNS,
+    *("columns of int16", "(rows, samples) of int16"),
 ]
 
 
@@ -353,6 +373,23 @@ def test_every_container_gives_the_same_tensors(kind: str, trained: Model, conta
     expected = Wav2Vec2FeatureExtractor()(waves, sampling_rate=RATE, return_tensors="pt")["input_values"]
     torch.testing.assert_close(inputs["input_values"], expected, rtol=0, atol=0)
     assert targets.tolist() == [["high", "low"].index(height) for height in HEIGHTS]
+
+
+@pytest.mark.parametrize("kind", COLUMNS)
+def test_columns_are_many_sounds(kind: str, trained: Model, containers: dict[str, Any]):
+    """A column of sounds gets one answer for each, as the list of them does."""
+    x, _ = containers[kind]
+
+    assert trained.predict(x) == trained.predict(containers["paths"][0])
+
+
+@pytest.mark.parametrize("kind", [list, np.array], ids=["list", "array"])
+def test_sounds_beside_their_rates_are_many(kind: Any, trained: Model):
+    """An array of sounds in a dict is one sound with channels beside one rate, and many beside many."""
+    x = {"array": np.stack([wave[:1_600] for wave in TONES[:4]]), "sampling_rate": kind([RATE] * 4)}
+
+    assert trained.predict(x) == trained.predict([wave[:1_600] for wave in TONES[:4]])
+    assert trained.predict({**x, "sampling_rate": RATE}) == trained.predict([x["array"]])[0]
 
 
 @pytest.mark.parametrize("kind", ["array", "tensor", "floats", "dict", "path", "Path", "bytes"])

@@ -1,5 +1,6 @@
 """Image classification beside transformers alone: processing, training, saving, the pipeline, and what is refused."""
 
+import io
 import sys
 import tracemalloc
 from pathlib import Path
@@ -17,6 +18,7 @@ from transformers import logging as transformers_logging
 
 import keraslike
 from keraslike import Model
+from keraslike.data.arrow import ArrowColumn
 from keraslike.data.features import FeatureBatches
 from keraslike.data.media import Stored
 from keraslike.errors import ArgumentError, DataError, LoadError, MissingDependencyError
@@ -148,6 +150,7 @@ def test_numbers(tiny_vit: Path):
 def make_containers(folder: Path) -> dict[str, Any]:
     """Give the same images, all 8 x 9, in every kind of container."""
     import pandas as pd
+    import polars as pl
     from datasets import ClassLabel, Dataset, DatasetInfo, Features
 
     images = [rgb(image[:8]) for image in IMAGES]
@@ -160,6 +163,9 @@ def make_containers(folder: Path) -> dict[str, Any]:
     features = Features({**data.features, "label": ClassLabel(names=["above", "below"])})
     dataset = Dataset(data.data.table, info=DatasetInfo(features=features))
     numbers = [int(place == "below") for place in PLACES]
+    drawn = Dataset.from_dict({"image": [""] * 40, "number": [*range(40)]}).with_transform(
+        lambda rows: {"image": [images[number] for number in rows["number"]]}
+    )
     return {
         "(rows, h, w, 3)": (stack, PLACES),
         "(rows, 3, h, w)": (np.moveaxis(stack, -1, 1), PLACES),
@@ -182,6 +188,18 @@ def make_containers(folder: Path) -> dict[str, Any]:
         "list of dicts": ([{"img": i, "label": p} for i, p in zip(images, PLACES, strict=True)], None),
         "Dataset": (dataset, None),
         "Dataset in y": (dataset.remove_columns("label"), PLACES),
+        "Series": (pd.Series(paths, index=range(5, 45)), PLACES),
+        "Series of arrays": (pd.Series(images), pd.Series(PLACES)),
+        "Index": (pd.Index(paths), PLACES),
+        "polars Series": (pl.Series(paths), pl.Series(PLACES)),
+        "column of paths": (Dataset.from_dict({"where": paths})["where"], Dataset.from_dict({"y": PLACES})["y"]),
+        "column of files": (dataset["image"], PLACES),
+        "column of a format": (dataset.with_format("numpy")["image"], PLACES),
+        "column of a transform": (drawn["image"], PLACES),
+        "column of a part": (dataset.select([*range(1, 40), 0]).select([39, *range(39)])["image"], PLACES),
+        "column in a column": (Dataset.from_dict({"at": [{"path": path} for path in paths]})["at"]["path"], PLACES),
+        "column of a stream": (dataset.to_iterable_dataset()["image"], PLACES),
+        "two Series": ((pd.Series(paths), pd.Series(PLACES)), None),
         "Dataset with a transform": (dataset.with_transform(lambda rows: rows), numbers),
     }
 
@@ -196,6 +214,9 @@ KINDS = [
     *("(rows, h, w, 3)", "(rows, 3, h, w)", "(rows, h, w)", "(rows, h, w, 1)", "with transparency", "floats", "tensor"),
     *("list of arrays", "lists of numbers", "pictures", "grey pictures", "paths", "Path objects"),
     *("bytes", "frame of bytes"),
+    *("Series", "Series of arrays", "Index", "polars Series", "two Series"),
+    *("column of paths", "column of files", "column of a format", "column of a transform", "column of a part"),
+    *("column in a column", "column of a stream"),
     *("x and y in a tuple", "pairs", "dict of columns", "list of dicts", "Dataset", "Dataset in y"),
 ]
 
@@ -453,6 +474,35 @@ def test_dataset_stays_on_disk(trained: Model, containers: dict[str, Any]):
     assert features[3]["image"].value["bytes"].startswith(b"\x89PNG")
 
 
+def test_column_of_a_dataset_stays_on_disk(trained: Model, containers: dict[str, Any]):
+    """A column of a Dataset is read like the Dataset itself, from its Arrow table; no picture is decoded for it."""
+    dataset, _ = containers["Dataset"]
+
+    column = trained.task.read(dataset["image"], PLACES).column("image")
+
+    assert isinstance(column, ArrowColumn)
+    assert set(column[3]) == {"bytes", "path"}
+    assert trained.predict(dataset["image"]) == trained.predict(dataset)
+
+
+def test_columns_by_themselves_have_no_name(tiny_vit: Path, containers: dict[str, Any]):
+    """After a frame a column by itself is read whatever its name, and after such a column a frame of any name."""
+    import pandas as pd
+
+    dataset, _ = containers["Dataset"]
+    frame = pd.DataFrame({"file_name": containers["paths"][0], "label": PLACES})
+    by_frame, by_column = (Model(str(tiny_vit), task=NAME, device="cpu") for _ in range(2))
+    by_frame.fit(frame, epochs=1, seed=0, verbose=0)
+    by_column.fit(dataset["image"], PLACES, epochs=1, seed=0, verbose=0)
+
+    expected = by_frame.predict_proba(frame)
+
+    for model in (by_frame, by_column):
+        np.testing.assert_array_equal(model.predict_proba(frame), expected)
+        np.testing.assert_array_equal(model.predict_proba(frame["file_name"]), expected)
+        np.testing.assert_array_equal(model.predict_proba(dataset["image"]), expected)
+
+
 def test_batches_have_no_lengths(trained: Model):
     """Images of a batch go through together: there is nothing to sort them by."""
     features = trained.task.encode_rows(trained.task.read(IMAGES, PLACES))
@@ -597,6 +647,63 @@ def test_pixels_that_are_broken_behind_a_good_header(tiny_vit: Path, tmp_path: P
         DataError, match=r"the image of row 19 \(counted from 0\), '.*cut.png', cannot be read: .*trunc"
     ):
         Model(str(tiny_vit), task=NAME, device="cpu").fit(x, PLACES[:20], validation_split=0.2, seed=1, verbose=0)
+
+
+def closed_picture(kind: str, path: Path) -> Image.Image:
+    """Give a picture of Pillow that cannot be read any more."""
+    Image.fromarray(IMAGES[9]).save(path)
+    if kind == "file closed":
+        with path.open("rb") as file:
+            return Image.open(file)
+    if kind == "in a with":
+        with Image.open(path) as picture:
+            return picture
+    picture = Image.open(path)
+    picture.load()
+    picture.close()
+    return picture
+
+
+@pytest.mark.parametrize("kind", ["in a with", "loaded and closed", "file closed"])
+def test_closed_pictures_are_found_before_the_first_step(kind: str, tiny_vit: Path, tmp_path: Path):
+    """A picture whose pixels nobody can read any more is refused with its row, and no weight has changed."""
+    pictures = [*map(Image.fromarray, IMAGES[:9]), closed_picture(kind, tmp_path / "one.png")]
+    named = "" if kind == "file closed" else r", '.*one\.png',"
+    model = Model(str(tiny_vit), task=ImageClassification(labels=["above", "below"]), device="cpu")
+    before = weights_of(model.network).clone()
+
+    with pytest.raises(
+        DataError, match=rf"row 9 \(counted from 0\){named} is a closed picture of Pillow(.|\n)*\.load\(\)"
+    ):
+        model.fit(pictures, PLACES[:10], epochs=1, batch_size=4, shuffle=False, verbose=0)
+
+    assert torch.equal(weights_of(model.network), before)
+
+
+def test_pictures_that_were_read_may_be_closed(trained: Model, tmp_path: Path):
+    """A picture that was loaded before its file was closed holds its pixels; one that is open reads them in time."""
+    Image.fromarray(IMAGES[0]).save(tmp_path / "one.png")
+    with Image.open(tmp_path / "one.png") as loaded:
+        loaded.load()
+
+    with Image.open(tmp_path / "one.png") as opened:
+        assert trained.predict([loaded, opened]) == trained.predict([IMAGES[0]] * 2)
+
+
+@pytest.mark.parametrize("kind", ["path", "bytes"])
+def test_opened_picture_that_is_cut_off(kind: str, tiny_vit: Path, tmp_path: Path):
+    """A picture that Pillow has opened and not read is like its file: its batch tells the row, and the file's name."""
+    path = tmp_path / "cut.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 40), dtype=np.uint8)).save(path)
+    path.write_bytes(path.read_bytes()[:-500])
+    named = r", '.*cut\.png'," if kind == "path" else ""
+    model = Model(str(tiny_vit), task=NAME, device="cpu")
+
+    with (
+        Image.open(path if kind == "path" else io.BytesIO(path.read_bytes())) as picture,
+        pytest.raises(DataError, match=rf"the image of row 7 \(counted from 0\){named} cannot be read: .*trunc"),
+    ):
+        model.fit([*IMAGES[:7], picture], PLACES[:8], epochs=1, verbose=0)
 
 
 def test_prepared_rows_of_a_dataset_are_not_looked_at(trained: Model, containers: dict[str, Any]):
