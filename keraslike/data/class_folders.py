@@ -1,6 +1,8 @@
 """Folders of images or sounds: one folder for each class, or one for each split and in it one for each class."""
 
 import os
+from collections.abc import Sequence
+from glob import glob
 from pathlib import Path
 from typing import Any
 
@@ -61,34 +63,41 @@ def open_image_folder(path: str | os.PathLike[str]) -> Any:
 
 
 def open_sound_folder(path: str | os.PathLike[str]) -> Any:
-    """List a folder as `open_image_folder` does, by scikit-learn: `datasets` wants torchcodec to list sounds.
+    """List a folder as `open_image_folder` does, by ourselves: `datasets` wants torchcodec to list sounds.
+
+    Folders and files whose names begin with a dot are passed over, and so are files that are no sounds.
 
     Returns:
         A `datasets.Dataset` of paths, and of the folders' names as labels, or a `DatasetDict` of the splits.
 
     Raises:
-        DataError: it holds no sound.
+        DataError: it holds no sound, or its sounds lie at different depths, so that their folders name no classes.
     """
     from datasets import DatasetDict
 
-    folders = [folder for folder in sorted(Path(path).iterdir()) if folder.is_dir()]
-    if is_splits({folder.name: folder for folder in folders}):
-        return DatasetDict({folder.name: _sounds(folder) for folder in folders})
-    return _sounds(Path(path))
-
-
-def _sounds(path: Path) -> Any:
-    """List the sounds in each folder of a folder; where no folder holds any, those that lie in it by themselves."""
-    from datasets import Dataset, DatasetInfo
-    from sklearn.datasets import load_files
-
-    endings = [*SOUNDS, *map(str.upper, SOUNDS)]
-    found = load_files(os.fspath(path), load_content=False, shuffle=False, allowed_extensions=endings)
-    columns = {"audio": list(map(str, found.filenames)), "label": [found.target_names[place] for place in found.target]}
-    if not columns["audio"]:
-        columns = {"audio": [str(file) for file in sorted(path.iterdir()) if file.suffix.lower() in SOUNDS]}
-    if not columns["audio"]:
+    root = Path(path)
+    listed = sorted(map(Path, glob("**/*", root_dir=root, recursive=True)))
+    sounds = [file for file in listed if file.suffix.lower() in SOUNDS and (root / file).is_file()]
+    if not sounds:
         raise DataError(f"the folder {str(path)!r} holds no sound.", *_advice(str(path), "sound"))
+    splits: dict[str, list[Path]] = {}
+    for file in sounds:
+        splits.setdefault(file.parts[0], []).append(file.relative_to(file.parts[0]))
+    if not is_splits({name.lower(): own for name, own in splits.items()}):
+        return _sounds(root, sounds)
+    return DatasetDict({name.lower(): _sounds(root / name, own) for name, own in splits.items()})
+
+
+def _sounds(root: Path, sounds: Sequence[Path]) -> Any:
+    """Give the sounds of a folder, whose paths begin there, with their labels where they lie in a folder each."""
+    from datasets import Dataset, DatasetInfo
+
+    by_depth = {len(file.parts): str(root / file) for file in sounds}
+    if list(by_depth) not in ([1], [2]):
+        found = " and ".join(map(repr, by_depth.values()))
+        raise DataError(f"the sounds do not lie in one folder for each class: {found}.", *_advice(str(root), "sound"))
+    columns = {"audio": [str(root / file) for file in sounds]}
+    columns |= {"label": [file.parts[0] for file in sounds]} if 2 in by_depth else {}
     return Dataset.from_dict(columns, info=DatasetInfo(builder_name="audiofolder"))
 
 

@@ -16,7 +16,7 @@ from keraslike.errors import DataError, KeraslikeError, MissingDependencyError
 Encoded = bytes | str | os.PathLike[str]
 Pixels = npt.NDArray[np.uint8]
 
-ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
+ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".avif", ".tif", ".tiff", ".ppm", ".pgm")
 """Endings of files that are images; a str with another ending is no image."""
 
 DEEP_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
@@ -108,13 +108,22 @@ def check_picture(picture: Any, place: str) -> None:
 
 
 def _is_closed(picture: Any) -> bool:
-    """Tell a picture that cannot be decoded any more: `close` takes its pixels, the end of `with` only its file."""
+    """Tell a picture that cannot be decoded any more: `close` takes its pixels, the end of `with` only its file.
+
+    Some formats, such as AVIF, need no file once they are open: whether they do is tried.
+    """
     try:
         getattr(picture, "readonly", 0)  # asks for what was decoded, if anything was
     except ValueError:
         return True
     file = getattr(picture, "fp", None)
-    return bool(getattr(picture, "tile", None)) and (file is None or getattr(file, "closed", False))
+    if not getattr(picture, "tile", None) or not (file is None or getattr(file, "closed", False)):
+        return False
+    try:
+        picture.load()
+    except Exception:  # noqa: BLE001  # whatever a decoder without its file runs into
+        return True
+    return False
 
 
 def _check_mode(picture: Any, place: str) -> None:

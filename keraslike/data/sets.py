@@ -14,6 +14,7 @@ from keraslike.data.files import FILE_READERS, PLAIN_ENDINGS
 from keraslike.data.reading import is_kind
 from keraslike.data.rows import Rows
 from keraslike.data.splits import is_plain_dict, is_splits
+from keraslike.data.tables import is_row_of_frame
 from keraslike.data.values import kind_of
 from keraslike.errors import ArgumentError, KeraslikeError
 
@@ -34,9 +35,10 @@ def as_sets(x: Any, columns: Collection[str] = (), *, has_y: bool = False) -> di
       torch, a DataLoader, a `Path`, and a str that ends like a file that is read, or names a folder.
     * Columns without doubt: an array, a tensor, a Series, a list of anything but dicts and tuples (so a list of lists
       too), a tuple of texts or numbers, and single values.
-    * Either: a tuple `(x, y)` or `(x, y, sample_weight)` of containers, a list of dicts or tuples, a generator. They
-      are columns where one value is a column without doubt, where one of the dict's names is one of `columns`, or where
-      its names hold both a known text column and a known target, such as "text" and "label". Else they are sets.
+    * Either: a tuple `(x, y)` or `(x, y, sample_weight)` of containers, a list of dicts, tuples or rows of a DataFrame,
+      a generator. They are columns where one value is a column without doubt, where one of the dict's names is one of
+      `columns`, or where its names hold both a known text column and a known target, such as "text" and "label". Else
+      they are sets.
 
     Args:
         x: what was given to `evaluate`.
@@ -154,7 +156,7 @@ def _kind(value: Any) -> str:
         return EITHER
     if isinstance(value, list):
         first = next((row for row in value if row is not None), None)
-        return EITHER if isinstance(first, (tuple, Mapping)) else COLUMN
+        return EITHER if isinstance(first, (tuple, Mapping)) or is_row_of_frame(first) else COLUMN
     return EITHER if isinstance(value, Iterator) else COLUMN
 
 

@@ -9,8 +9,23 @@ from keraslike.data.rows import Rows
 from keraslike.data.values import plain_list
 from keraslike.errors import DataError
 
-WORDS = ("tokens", "words")
-"""Columns of words that are known by their names, beside those of texts."""
+OTHERS = (
+    *(
+        "tokens",
+        "words",
+        SENTENCES,
+        "image",
+        "img",
+        "audio",
+        "speech",
+        "array",
+        "path",
+        "file",
+        "file_name",
+        "filename",
+    ),
+)
+"""Columns that are known by their names, beside those of texts and targets."""
 
 
 def as_dict(x: Any, columns: Collection[str] = ()) -> Any:
@@ -29,15 +44,20 @@ def as_dict(x: Any, columns: Collection[str] = ()) -> Any:
     """
     if not is_kind(x, "pandas", "Series"):
         return x
-    known = {*TEXTS, *TARGETS, *WORDS, SENTENCES, *columns}
-    is_row = any(name in known or NUMBERED_SENTENCES.fullmatch(str(name)) for name in x.index)
-    return x.to_dict() if is_row else x
+    known, names = {*TEXTS, *TARGETS, *OTHERS}, [str(name).lower() for name in x.index]
+    is_known = any(name in known or NUMBERED_SENTENCES.fullmatch(name) for name in names)
+    return x.to_dict() if is_known or not {*columns}.isdisjoint(x.index) else x
 
 
-def with_dicts(x: Any) -> Any:
-    """Give a list or an iterator whose rows of DataFrames are dicts; anything else as it is.
+def with_dicts(x: Any, columns: Collection[str] = ()) -> Any:
+    """Give a list, tuple or iterator whose rows of DataFrames are dicts; anything else as it is.
 
-    In a list a Series is such a row if all of its index are strings, the names of columns.
+    In a list a Series is such a row if all of its index are strings, the names of columns. A tuple may hold x and y: in
+    one all have to be rows as in `as_dict`.
+
+    Args:
+        x: what was given.
+        columns: as in `as_dict`.
 
     Example:
         >>> import pandas
@@ -47,13 +67,25 @@ def with_dicts(x: Any) -> Any:
     """
     if isinstance(x, Iterator):
         return map(_dict_of_row, x)
-    is_list = isinstance(x, list) and any(is_kind(row, "pandas", "Series") for row in x)  # a tuple may be (x, y)
-    return list(map(_dict_of_row, x)) if is_list else x
+    if isinstance(x, list) and any(is_kind(row, "pandas", "Series") for row in x):
+        return list(map(_dict_of_row, x))
+    rows = [as_dict(row, columns) for row in x] if isinstance(x, tuple) and all(map(is_row_of_frame, x)) else []
+    return rows if rows and all(isinstance(row, dict) for row in rows) else x
+
+
+def is_row_of_frame(x: Any) -> bool:
+    """Tell a Series whose index are all strings: in a list it is a row of a DataFrame.
+
+    Example:
+        >>> import pandas
+        >>> is_row_of_frame(pandas.Series({"text": "a film"})), is_row_of_frame(pandas.Series(["a film"]))
+        (True, False)
+    """
+    return is_kind(x, "pandas", "Series") and all(isinstance(name, str) for name in x.index)
 
 
 def _dict_of_row(row: Any) -> Any:
-    is_row = is_kind(row, "pandas", "Series") and all(isinstance(name, str) for name in row.index)
-    return row.to_dict() if is_row else row
+    return row.to_dict() if is_row_of_frame(row) else row
 
 
 @foreign("pandas", "DataFrame")

@@ -84,6 +84,9 @@ class Task:
         """Give the parts of x that `evaluate` measures one by one, by name; none where x is one set."""
         return {}
 
+    def check_training(self, rows: Rows) -> None:
+        """Refuse all the rows that `fit` is to learn from, where they teach nothing; by default none are."""
+
     def own_labels(self, targets: Sequence[Any]) -> Sequence[Any]:
         """Give the targets in a loader's tensors as `read` would; by default as they are."""
         return targets

@@ -95,7 +95,7 @@ class Feed:
         self._tell_of_cache(x)
         with kept(), self._remembering():
             rows = self.task.read(
-                with_dicts(x),
+                with_dicts(x, self.column_names),
                 y,
                 text=self.columns.get("text"),
                 target=target,
@@ -268,6 +268,7 @@ def rows_for_fit(
         x, found = as_split(feed.task.open(x))
         validation_data = found if validation_data is None and not validation_split else validation_data
     rows = feed.read(x, y, learns=True)
+    feed.task.check_training(rows)
     feed.remember(rows)
     if validation_split:
         train, valid = split_rows(len(rows), validation_split, seed, feed.task.strata(rows))

@@ -13,6 +13,7 @@ from keraslike.data.features import FeatureBatch
 from keraslike.data.labels import Labels
 from keraslike.data.rows import Rows, SourceColumns, columns_of
 from keraslike.data.streams import is_stream, stream
+from keraslike.data.tables import with_dicts
 from keraslike.data.values import plain_list
 from keraslike.errors import DataError
 from keraslike.tasks.feed import Feed
@@ -72,6 +73,7 @@ class LoaderBatches:
         """Make a batch of what the loader yielded: raw rows by column, or tensors with `input_ids`."""
         if isinstance(data, Mapping) and "input_ids" in data:
             return self._tensor_batch(data)
+        data = with_dicts(data, self.feed.column_names)
         if getattr(self.loader, "collate_fn", None) is default_collate:
             data = self._uncollated(data)
         x, y = data if _is_x_and_y(data, self.feed.task.reads_texts) else (data, None)
@@ -220,6 +222,7 @@ def rows_of_loader(feed: Feed, loader: Any) -> Rows | None:
     if dataset is None or is_stream(dataset) or not hasattr(dataset, "__len__"):
         return None
     rows = feed.read(dataset, learns=True)
+    feed.task.check_training(rows)
     feed.remember(rows)
     return rows
 

@@ -110,24 +110,21 @@ def cut_note(features: Sequence[Feature], layout: Layout, part: str) -> str | No
     return f"{share} were cut at {layout.limit:,} tokens ({lost}{rest})."
 
 
-def sizes_of(texts: Sequence[Sequence[str]]) -> list[int]:
-    """Give the number of sentences of each text to learn from.
+def check_sentences(texts: Sequence[Sequence[str]]) -> None:
+    """Refuse texts to learn from that have one sentence each.
 
     Raises:
         DataError: no text has two.
 
     Example:
-        >>> sizes_of([["He woke.", "He ate."], ["He ran."]])
-        [2, 1]
+        >>> check_sentences([["He woke.", "He ate."], ["He ran."]])
     """
-    sizes = list(map(len, texts))
-    if max(sizes) < 2:
+    if max(map(len, texts)) < 2:
         raise DataError(
-            f"none of the {len(sizes):,} texts has two sentences; the first is {texts[0]!r:.80}.",
+            f"none of the {len(texts):,} texts has two sentences; the first is {texts[0]!r:.80}.",
             "texts of two sentences or more: of one there is no order to learn.",
             "give the sentences of each text, [['He woke.', 'He ate.'], ...], or each text as one str, which is cut.",
         )
-    return sizes
 
 
 def require_two_sentences(features: Sequence[Feature], layout: Layout) -> None:

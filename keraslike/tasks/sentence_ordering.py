@@ -23,12 +23,12 @@ from keraslike.tasks.marking import (
     Layout,
     add_token,
     apart,
+    check_sentences,
     choose_marker,
     cut_note,
     laid_out,
     layout_of,
     require_two_sentences,
-    sizes_of,
     takes_space,
 )
 from keraslike.tasks.option_checks import as_choice, as_text, as_whole
@@ -131,11 +131,14 @@ class SentenceOrdering(TransformerTask):
         """Tell the sentences of one text, a list of strings or a dict of them, from a container of texts."""
         return is_one_text(x)
 
+    def check_training(self, rows: Rows) -> None:
+        """Refuse texts of one sentence alone."""
+        check_sentences(rows.column(SENTENCES))
+
     def learn(self, rows: Rows, labels: Sequence[Any] | None = None) -> None:
-        """Note of how many sentences the texts are, and their mean position; refuse texts without any order."""
-        sizes = sizes_of(rows.column(SENTENCES))
-        self._sizes = min(sizes), max(sizes)
-        self._mean = sum(size * (size - 1) / 2 for size in sizes) / sum(sizes)
+        """Note of how many sentences the texts are, and their mean position."""
+        sizes = [len(sentences) for sentences in rows.column(SENTENCES)]
+        self._sizes, self._mean = (min(sizes), max(sizes)), sum(n * (n - 1) / 2 for n in sizes) / sum(sizes)
 
     @property
     def summary(self) -> str:

@@ -799,6 +799,39 @@ def test_folder_without_classes(trained: Model, tmp_path: Path):
         trained.evaluate(tmp_path, HEIGHTS[:4], verbose=0)
 
 
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("low/more/99.wav", r"low/more/99\.wav"),
+        ("99.wav", r"99\.wav"),
+        ("train/low/99.wav", r"train/low/99\.wav"),
+        ("high/Deep/er/99.Wav", r"high/Deep/er/99\.Wav"),
+    ],
+)
+def test_folder_of_several_depths(more: str, said: str, trained: Model, tmp_path: Path):
+    """Sounds that lie deeper, or higher, than others are not left out without a word."""
+    write_folder(tmp_path)
+    (tmp_path / more).parent.mkdir(parents=True, exist_ok=True)
+    wavfile.write(tmp_path / more, RATE, TONES[0])
+
+    with pytest.raises(
+        DataError, match=rf"do not lie in one folder for each class: '.*\.wav' and '.*{said}'|{said}' and"
+    ):
+        trained.evaluate(tmp_path, verbose=0)
+
+
+def test_folder_with_hidden_files_and_splits_in_capitals(trained: Model, tmp_path: Path):
+    """What begins with a dot is nobody's sound; splits and endings may be written in capitals."""
+    listed = write_folder(tmp_path, ("Train", "Test"))
+    for hidden in (".trash/1.wav", "Test/.DS_Store", "Test/low/._1.wav", "Test/low/notes.txt"):
+        (tmp_path / hidden).parent.mkdir(exist_ok=True)
+        (tmp_path / hidden).write_bytes(b"x")
+
+    answers = trained.predict(tmp_path)
+
+    assert answers == trained.predict(list(map(str, listed["Test"])))
+
+
 @pytest.mark.parametrize("other", [None, "notes.txt", "pets/notes.txt"])
 def test_folder_without_sounds(other: str | None, trained: Model, tmp_path: Path):
     """An empty folder, or one of other files, says how one of sounds looks."""

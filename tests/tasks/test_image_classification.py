@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pytest
 import torch
 import torch.nn.functional as F
-from PIL import Image
+from PIL import Image, features
 from sklearn.datasets import load_digits
 from transformers import AutoModelForImageClassification, ViTConfig, ViTForImageClassification, ViTImageProcessor
 from transformers import logging as transformers_logging
@@ -678,6 +678,16 @@ def test_closed_pictures_are_found_before_the_first_step(kind: str, tiny_vit: Pa
         model.fit(pictures, PLACES[:10], epochs=1, batch_size=4, shuffle=False, verbose=0)
 
     assert torch.equal(weights_of(model.network), before)
+
+
+@pytest.mark.skipif(not features.check("avif"), reason="this Pillow was built without AVIF")
+def test_formats_that_need_no_file_once_open(trained: Model, tmp_path: Path):
+    """AVIF's decoder keeps the bytes: such a picture is answered behind its `with`, as Pillow still reads it."""
+    Image.fromarray(rgb(IMAGES[0])).resize((32, 32)).save(tmp_path / "one.avif")
+    with Image.open(tmp_path / "one.avif") as picture:
+        pass
+
+    assert trained.predict_logits(picture).tolist() == trained.predict_logits(tmp_path / "one.avif").tolist()
 
 
 def test_pictures_that_were_read_may_be_closed(trained: Model, tmp_path: Path):

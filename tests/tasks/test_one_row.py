@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from datasets import Dataset
+from torch.utils.data import DataLoader
 
 from keraslike import Model
 from keraslike.data.tables import as_dict
@@ -97,12 +98,37 @@ def test_rows_of_a_frame_in_a_list(task: str, tiny_bert: Path):
     assert second.predict(rows[:1]) == second.predict(frame[:1])
 
 
+@pytest.mark.parametrize("task", ["text-classification", "token-classification"])
+@pytest.mark.parametrize("kind", [list, tuple])
+def test_a_batch_of_two_rows_of_a_frame(kind: Any, task: str, tiny_bert: Path):
+    """Two rows are no x and y, whether they come from a loader, in a tuple, or as a last batch of two."""
+    frame = pd.concat([ROWS_OF[task], ROWS_OF[task][:2]], ignore_index=True)
+    model = Model(str(tiny_bert), task=task, device="cpu")
+    model.fit(frame, epochs=1, seed=0, verbose=0)
+    rows = [row for _, row in frame.iterrows()]
+
+    expected = model.predict_proba(frame, batch_size=1)
+
+    for size in (2, 3):
+        found = model.predict_proba(DataLoader(rows, batch_size=size, collate_fn=kind))
+        assert len(found) == len(expected)
+        for one, other in zip(found, expected, strict=True):
+            np.testing.assert_allclose(one, other, atol=1e-6)
+        assert model.evaluate(DataLoader(rows, batch_size=size, collate_fn=kind), verbose=0)["loss"] == pytest.approx(
+            model.evaluate(frame, verbose=0)["loss"], abs=1e-6
+        )
+    assert model.predict(kind(rows[:2])) == model.predict(frame[:2])
+    several = model.evaluate({"a": rows, "b": rows[:2]}, verbose=0)
+    assert several == model.evaluate({"a": frame, "b": frame[:2]}, verbose=0)
+
+
 def test_a_row_is_told_by_any_known_column():
     """Whether of inputs, of targets, or one that the model reads; a name of the user's own alone tells nothing."""
     frame = pd.DataFrame({"w": ["a film"], "label": ["good"]})
 
     assert as_dict(frame.iloc[0]) == {"w": "a film", "label": "good"}
     assert as_dict(frame[["w"]].iloc[0], ["w"]) == {"w": "a film"}
+    assert as_dict(pd.Series({"Path": "1.png"})) == {"Path": "1.png"}
     assert isinstance(as_dict(frame[["w"]].iloc[0]), pd.Series)
 
 

@@ -12,6 +12,7 @@ import pytest
 import torch
 from scipy.stats import kendalltau
 from torch import Tensor, nn
+from torch.utils.data import DataLoader
 from transformers import (
     AutoModelForQuestionAnswering,
     AutoModelForTokenClassification,
@@ -579,6 +580,9 @@ def test_no_text_has_two_sentences(x: Any, tiny_bert: Path):
     model.fit([["al", "bo"], ["bo"]], epochs=1, verbose=0)
     with pytest.raises(DataError, match="none of the 2 texts has two sentences"):
         model.fit(x, verbose=0)
+    with pytest.raises(DataError, match="none of the 2 texts has two sentences"):
+        model.fit(DataLoader([["al"], ["bo"]], batch_size=1, collate_fn=list), verbose=0)
+    assert math.isfinite(model.train_on_batch([["al"]]))  # one batch of a user's own loop may have such texts alone
     assert math.isnan(model.evaluate(x, verbose=0)["tau"])
 
 
