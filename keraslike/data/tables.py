@@ -67,7 +67,8 @@ def with_dicts(x: Any, columns: Collection[str] = ()) -> Any:
     """
     if isinstance(x, Iterator):
         return map(_dict_of_row, x)
-    if isinstance(x, list) and any(is_kind(row, "pandas", "Series") for row in x):
+    one_of_each_type = {type(row): row for row in x}.values() if isinstance(x, list) else ()
+    if any(is_kind(row, "pandas", "Series") for row in one_of_each_type):
         return list(map(_dict_of_row, x))
     rows = [as_dict(row, columns) for row in x] if isinstance(x, tuple) and all(map(is_row_of_frame, x)) else []
     return rows if rows and all(isinstance(row, dict) for row in rows) else x
