@@ -83,7 +83,8 @@ def open_sound_folder(path: str | os.PathLike[str]) -> Any:
     splits: dict[str, list[Path]] = {}
     for file in sounds:
         splits.setdefault(file.parts[0], []).append(file.relative_to(file.parts[0]))
-    if not is_splits({name.lower(): own for name, own in splits.items()}):
+    lowered = {name.lower() for name in splits}
+    if len(lowered) < len(splits) or not is_splits(dict.fromkeys(lowered)):  # Train beside train is no pair of splits
         return _sounds(root, sounds)
     return DatasetDict({name.lower(): _sounds(root / name, own) for name, own in splits.items()})
 

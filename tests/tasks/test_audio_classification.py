@@ -820,6 +820,16 @@ def test_folder_of_several_depths(more: str, said: str, trained: Model, tmp_path
         trained.evaluate(tmp_path, verbose=0)
 
 
+def test_folder_with_a_split_twice(trained: Model, tmp_path: Path):
+    """Two folders that mean the same split are refused: neither is taken for the whole of it."""
+    write_folder(tmp_path, ("train", "Train", "test"))
+    if len(list(tmp_path.iterdir())) < 3:
+        pytest.skip("this file system does not tell capitals from small letters")
+
+    with pytest.raises(DataError, match="do not lie in one folder for each class"):
+        trained.predict(tmp_path)
+
+
 def test_folder_with_hidden_files_and_splits_in_capitals(trained: Model, tmp_path: Path):
     """What begins with a dot is nobody's sound; splits and endings may be written in capitals."""
     listed = write_folder(tmp_path, ("Train", "Test"))
